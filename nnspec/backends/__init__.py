@@ -1,0 +1,1 @@
+"""How a graph becomes the source of a target, and how emitted text is run."""

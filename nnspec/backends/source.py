@@ -1,0 +1,1 @@
+"""Python source, built safely: lines with indentation, quoted literals, allow-listed identifiers."""

@@ -1,0 +1,1 @@
+"""The typed graph of a model, and the sizes and types that stand on it."""

@@ -1,0 +1,1 @@
+"""Optimizers, schedules and metrics: declared once, lowered per backend, like ops."""
