@@ -324,11 +324,39 @@ class Metric(Record):
     settings: dict[str, object]
 
 
+class CallValue(Record):
+    """A call among the values of `data` or `train`: `sklearn("digits")`, `patience(5)`, `csv("f.csv", y = "price")`.
+
+    `args` and the values of `kwargs` are plain Python: numbers, bools, strings (a bare word such as
+    `standard` is its text), lists, and CallValues.
+    """
+
+    name: str
+    args: tuple[object, ...]
+    kwargs: dict[str, object]
+    span: Span
+
+
+class Keyed(Record):
+    """`key("pattern") = value` in `data`, e.g. `normalize("price") = standard`. The last match wins."""
+
+    key: str
+    pattern: str
+    value: object
+    span: Span
+
+
 class DataSpec(Record):
-    """The `data` block, every value checked: plain Python values only (see `nnspec.data`)."""
+    """The `data` block: plain Python values only, as `CallValue` says (see `nnspec.data`).
+
+    `settings` has the plain keys, `keyed` the entries with a pattern, `spans` the place of each plain
+    key's entry (for errors that only the data can show: a missing file, a label out of range).
+    """
 
     settings: dict[str, object]
     span: Span
+    keyed: tuple[Keyed, ...] = ()
+    spans: dict[str, Span] = {}  # noqa: RUF012  # never mutated; empty where a spec was built by hand
 
 
 class Graph:
