@@ -1,0 +1,53 @@
+# Two commands do everything from a bare clone: `make demo` and `make test`. A second call installs nothing again.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+WORKERS ?= 2
+
+.PHONY: help demo test lint types imports suite format clean
+
+help:
+	@echo "make demo   install the core, train examples/digits.nn on the NumPy backend, print its test accuracy"
+	@echo "make test   install what the tests need; lint, types, import rules, the whole suite"
+	@echo "make format rewrite the sources as ruff formats them"
+	@echo "make clean  remove the virtual environment, runs and caches"
+
+demo: $(VENV)/.demo
+	$(BIN)/nnspec train examples/digits.nn --backend numpy
+
+test: lint types imports suite
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+imports: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+suite: $(VENV)/.dev
+	$(BIN)/pytest -n $(WORKERS)
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# The digits are a csv inside scikit-learn's wheel; reading it needs none of what scikit-learn depends on.
+$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -c constraints.txt -e .
+	$(PIP) -c constraints.txt --no-deps scikit-learn
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -c constraints.txt -e '.[all,dev]'
+	@touch $@ $(VENV)/.demo
+
+clean:
+	rm -rf $(VENV) runs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
