@@ -1,0 +1,110 @@
+"""The set of files that one compilation reads, and who is seen from where.
+
+The loader fills a `Program`; the static checker and the elaborator read it. Look-up is nearest
+first: the names of a body are the elaborator's own, then come the file's declarations, then those
+of the files it imports (in the order of the imports, theirs after them), and last the registry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TypeVar
+
+from nnspec.syntax import nodes
+
+D = TypeVar("D", nodes.Block, nodes.Model, nodes.Let)
+T = TypeVar("T", nodes.Train, nodes.Data)
+
+
+class Program:
+    """Loaded files by path (as spans name it), and who imports whom.
+
+    `imports` maps a file's path to the paths it imports, in order; files that failed to load are absent.
+    `poisoned` holds `id(node)` of every syntax node whose problem is already reported: what depends
+    on it stays silent. `settings` are the `--set` values by name (`width`, `train.epochs`): syntax
+    trees of what was written, or plain numbers, bools, strings and lists.
+    """
+
+    def __init__(
+        self,
+        main: nodes.File,
+        files: Mapping[str, nodes.File] | None = None,
+        imports: Mapping[str, tuple[str, ...]] | None = None,
+        settings: Mapping[str, object] | None = None,
+    ) -> None:
+        self.main = main
+        self.files: dict[str, nodes.File] = {main.path: main, **(files or {})}
+        self.imports: dict[str, tuple[str, ...]] = dict(imports or {})
+        self.settings: dict[str, object] = dict(settings or {})
+        self.poisoned: set[int] = set()
+        self._tables: dict[str, dict[type, dict[str, object]]] = {}
+
+    def visible(self, path: str) -> Iterator[nodes.File]:
+        """The file itself, then the files it imports, nearest first; each once."""
+        queue, seen = [path], {path}
+        for current in queue:
+            if current not in self.files:
+                continue
+            yield self.files[current]
+            for imported in self.imports.get(current, ()):
+                if imported not in seen:
+                    seen.add(imported)
+                    queue.append(imported)
+
+    def block(self, path: str, name: str) -> nodes.Block | None:
+        return self._find(path, name, nodes.Block)
+
+    def model(self, path: str, name: str) -> nodes.Model | None:
+        return self._find(path, name, nodes.Model)
+
+    def let(self, path: str, name: str) -> nodes.Let | None:
+        return self._find(path, name, nodes.Let)
+
+    def callable(self, path: str, name: str) -> nodes.Block | nodes.Model | None:
+        """The block or model called `name`, whichever stands in the nearer file."""
+        for file in self.visible(path):
+            table = self._table(file)
+            found = table[nodes.Block].get(name) or table[nodes.Model].get(name)
+            if isinstance(found, nodes.Block | nodes.Model):
+                return found
+        return None
+
+    def names(self, path: str, kind: type[nodes.Block] | type[nodes.Model] | type[nodes.Let]) -> list[str]:
+        """Every name of that kind seen from the file, for suggestions."""
+        return [name for file in self.visible(path) for name in self._table(file)[kind]]
+
+    def models(self) -> list[nodes.Model]:
+        """The models of the main file, in order; the last is the default."""
+        return [d for d in self.main.declarations if isinstance(d, nodes.Model)]
+
+    def train_for(self, model: nodes.Model) -> nodes.Train | None:
+        """`train Name { }` of that model, else the unnamed `train { }` of its file."""
+        return self._attached(model, nodes.Train)
+
+    def data_for(self, model: nodes.Model) -> nodes.Data | None:
+        return self._attached(model, nodes.Data)
+
+    def _attached(self, model: nodes.Model, kind: type[T]) -> T | None:
+        file = self.files.get(model.span.path, self.main)
+        found = [d for d in file.declarations if isinstance(d, kind)]
+        for declaration in found:
+            if declaration.model is not None and declaration.model.id == model.name.id:
+                return declaration
+        return next((d for d in found if d.model is None), None)
+
+    def _find(self, path: str, name: str, kind: type[D]) -> D | None:
+        for file in self.visible(path):
+            found = self._table(file)[kind].get(name)
+            if isinstance(found, kind):
+                return found
+        return None
+
+    def _table(self, file: nodes.File) -> dict[type, dict[str, object]]:
+        """Declarations by kind and name; the first of two with one name counts (the second is reported)."""
+        if file.path not in self._tables:
+            table: dict[type, dict[str, object]] = {nodes.Block: {}, nodes.Model: {}, nodes.Let: {}}
+            for declaration in file.declarations:
+                if isinstance(declaration, nodes.Block | nodes.Model | nodes.Let):
+                    table[type(declaration)].setdefault(declaration.name.id, declaration)
+            self._tables[file.path] = table
+        return self._tables[file.path]
