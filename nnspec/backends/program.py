@@ -9,78 +9,365 @@ expression over the constructor's arguments (`4 * width`) or the loop's variable
     for definition in program.classes:            # children first, the model last
         for statement in definition.body:
             match statement:
-                case Apply():  ...                # y = op(x)   or   y = self.conv1(x)
-                case Invoke(): ...                # y = self.block1(x)
-                case Group():  ...                # a labelled composition: features.0, features.1, ...
-                case ForEach(): ...               # repeat and for
-                case Branch(): ...                # if
-                case Construct(): ...             # where a shared layer or a free param is made
+                case Apply():      ...            # y = op(x)   or   y = self.conv1(x)
+                case Invoke():     ...            # y = self.block1(x)
+                case Group():      ...            # a labelled composition: features.0, features.1, ...
+                case ForEach():    ...            # repeat and for
+                case Branch():     ...            # if
+                case Construct():  ...            # where a shared layer or a free param is made
+    program.objective                             # likewise for `minimize`, a ClassDef without members
+
+All variable names are settled here, legal and unique in their function.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from nnspec.backends.express import VARIES, Argument, Scope, express
+from nnspec.backends.source import literal
+
 if TYPE_CHECKING:
-    from nnspec.ir.graph import Call, Layer, Module, Node
-    from nnspec.ir.types import Size, TensorType
+    from nnspec.diagnostics import Span
+    from nnspec.ir.graph import Call, Choice, Field, Graph, Layer, Loop, Module, Node, Sequence, Training
+    from nnspec.ir.types import TensorType
     from nnspec.ops.base import Op
+
+__all__ = [
+    "VARIES",
+    "Apply",
+    "Argument",
+    "Branch",
+    "ClassDef",
+    "Construct",
+    "ForEach",
+    "Group",
+    "Invoke",
+    "LoopKey",
+    "Member",
+    "OpUse",
+    "Program",
+    "Statement",
+]
+
+Key = tuple[Any, ...]  # the structural place of a value in its class, equal in all uses
 
 
 class OpUse:
     """One operation as it stands in a class: possibly many nodes, one for every use of the class.
 
     `op`, `inputs`, `outputs` are those of the first use; ranks, dtypes and batchedness are the same in
-    all. `code(...)` and friends give Python source for what may differ.
+    all, and so is every setting that is not a number or a tuple of numbers.
     """
 
-    nodes: list[Node]
+    def __init__(self, nodes: list[Node], scope: Scope, coordinates: list[Key]) -> None:
+        self.nodes = nodes
+        self.scope = scope
+        self.coordinates = coordinates
 
     @property
-    def op(self) -> Op: ...
+    def op(self) -> Op:
+        return self.nodes[0].op
 
     @property
-    def inputs(self) -> tuple[TensorType, ...]: ...
+    def span(self) -> Span:
+        return self.nodes[0].span
 
     @property
-    def outputs(self) -> tuple[TensorType, ...]: ...
+    def layer(self) -> Layer | None:
+        return self.nodes[0].layer
 
-    def code(self, setting: str) -> str:
-        """Source for a setting: `64`, `4 * width`, `(2, 1)`; a tuple of equal numbers stays a tuple."""
-        ...
+    @property
+    def inputs(self) -> tuple[TensorType, ...]:
+        return tuple(v.type for v in self.nodes[0].inputs)
+
+    @property
+    def outputs(self) -> tuple[TensorType, ...]:
+        return tuple(v.type for v in self.nodes[0].outputs)
 
     def value(self, setting: str) -> Any:
-        """The setting when it is the same in every use, else `VARIES`; for dropping defaults."""
-        ...
+        """The setting when it is the same in every use, else `VARIES`: for dropping defaults."""
+        first = getattr(self.op, setting)
+        return first if all(getattr(n.op, setting) == first for n in self.nodes) else VARIES
 
-    def size(self, input: int, axis: int) -> str:
-        """Source for a size of an input: what a constructor needs (`in_channels`)."""
-        ...
+    def code(self, setting: str) -> str:
+        """Source for a setting: `64`, `4 * width`, `(2, 1)`."""
+        return self.express(lambda n: getattr(n.op, setting), setting)
+
+    def scalar(self, setting: str) -> str:
+        """Like `code`, but a tuple of equal numbers becomes the number: `3` for `(3, 3)`."""
+        return self.express(lambda n: _collapse(getattr(n.op, setting)), setting)
+
+    def is_default(self, setting: str, default: Any) -> bool:
+        """Whether the setting is `default` in every use; for tuples, whether each entry is."""
+        value = self.value(setting)
+        return value is not VARIES and (value == default or _collapse(value) == default)
+
+    def size(self, input: int, axis: int, hint: str = "") -> str:
+        """Source for a size of an input (`axis` in example axes): what a constructor needs."""
+        return self.express(lambda n: n.inputs[input].type.shape[axis], hint or ("in_features" if axis < 0 else "in_channels"))
+
+    def parameter_shape(self, local: str) -> str:
+        """Source of the shape of one of the layer's parameters: `(4 * width, in_channels, 1, 1)`."""
+        layers = [n.layer for n in self.nodes]
+        rank = len(layers[0].parameters[local].shape)  # type: ignore[union-attr]  # asked of layers only
+        hints = ["out_channels", "in_channels", "kernel", "kernel", "kernel"]
+        sizes = [
+            self.express(lambda n, i=i: n.layer.parameters[local].shape[i], hints[min(i, 4)])  # type: ignore[union-attr,misc]
+            for i in range(rank)
+        ]
+        return "(" + ", ".join(sizes) + ("," if rank == 1 else "") + ")"
 
     def express(self, read: Callable[[Node], Any], hint: str) -> str:
         """Source for anything that can be read off a node; `hint` names a new argument if one is needed."""
-        ...
+        values = [read(n) for n in self.nodes]
+        written = self.nodes[0].written.get(hint)
+        return express(self.scope, self.coordinates, values, hint, written)
 
 
-class Apply:
-    """`targets = op(arguments)`. `member` is where its layer lives (None: no parameters)."""
-
-    use: OpUse
-    member: Member | None
-    arguments: tuple[str, ...]
-    targets: tuple[str, ...]
+def _collapse(value: Any) -> Any:
+    if isinstance(value, tuple) and value and all(v == value[0] for v in value):
+        return value[0]
+    return value
 
 
-class Invoke:
-    """`targets = member(arguments)`: a use of another class."""
+class LoopKey:
+    """A part of a member's path that differs by iteration: `keys[k]` in iteration k of `loop`."""
 
-    member: Member
-    arguments: tuple[str, ...]
-    targets: tuple[str, ...]
+    def __init__(self, loop: ForEach | None, keys: tuple[str, ...]) -> None:
+        self.loop = loop
+        self.keys = keys
 
 
 class Member:
-    """Something a class owns. `path` is relative to the class, in parts: ("features", "0")."""
+    """Something a class owns and its statements use. `path` is relative to the class, in parts.
 
-    path: tuple[str, ...]
+    Parts are strings, or `LoopKey`s inside a loop. `captured` is the name of a forward argument when the
+    layer or module belongs to an enclosing class and is passed in. `absolute` is the whole path in the model of the
+    first use.
+    """
+
+    def __init__(self, path: tuple[str | LoopKey, ...], absolute: str, captured: str = "") -> None:
+        self.path = path
+        self.absolute = absolute
+        self.captured = captured
+
+
+class Statement:
+    """Base of statements. `span` is where it stands in the spec."""
+
+    span: Span
+
+
+class Apply(Statement):
+    """`targets = op(arguments)`. `member` is where its layer lives (None: no state).
+
+    An argument `*xs` hands over the list that a `for` over tensors made.
+    """
+
+    def __init__(self, use: OpUse, member: Member | None, inputs: tuple[Key, ...], outputs: tuple[Key, ...]) -> None:
+        self.use = use
+        self.member = member
+        self.inputs, self.outputs = inputs, outputs
+        self.arguments: tuple[str, ...] = ()
+        self.targets: tuple[str, ...] = ()
+        self.span = use.span
+
+
+class Invoke(Statement):
+    """`targets = member(arguments)`: a use of another class. `calls` are the merged Calls.
+
+    `constructor` lists (argument name, source) for building the member; `passed` are the captures handed over
+    after the arguments: names of variables, or Members of this class.
+    """
+
+    def __init__(
+        self, calls: list[Call], target: ClassDef, member: Member, inputs: tuple[Key, ...], outputs: tuple[Key, ...]
+    ) -> None:
+        self.calls = calls
+        self.definition = target
+        self.member = member
+        self.inputs, self.outputs = inputs, outputs
+        self.arguments: tuple[str, ...] = ()
+        self.targets: tuple[str, ...] = ()
+        self.passed: list[Key | Member] = []
+        self.scope: Scope | None = None
+        self.coordinates: list[Key] = []
+        self.span = calls[0].span
+
+    @property
+    def constructor(self) -> list[tuple[str, str]]:
+        """Source for each constructor argument of the class, in order. Ask after that class was printed."""
+        assert self.scope is not None
+        return [
+            (a.name, express(self.scope, self.coordinates, [a.values.get(c.module) for c in self.calls], a.name, None))
+            for a in self.definition.arguments
+        ]
+
+
+class Group(Statement):
+    """A composition under a name of its own. `chain`: one value runs straight through it, nothing else reads inside.
+
+    `name` is its path relative to the class; `input` and `output` are variables.
+    """
+
+    def __init__(self, name: tuple[str | LoopKey, ...], label: str, sequence: Sequence) -> None:
+        self.name = name
+        self.label = label
+        self.body: list[Statement] = []
+        self.chain = False
+        self.entry: Key = ()
+        self.exit: Key = ()
+        self.input = self.output = ""
+        self.span = sequence.span
+
+
+class ForEach(Statement):
+    """`repeat` or `for`, rolled: the body stands once.
+
+    `count` iterations; `variables` are those the body's expressions need, `rows` the source of their values an
+    iteration (a list of tuples if several). `carried`: `carry` enters and leaves each iteration (starting as
+    `initial`; the body leaves its value in `result`); else each iteration's `result` is collected in the
+    list `collected`. `keys` maps nothing by itself: members in the body have `LoopKey`s of this loop.
+    """
+
+    def __init__(self, loop: Loop, name: tuple[str | LoopKey, ...], count: int) -> None:
+        self.loop = loop
+        self.name = name
+        self.count = count
+        self.carried = loop.carried
+        self.scope: Scope | None = None
+        self.body: list[Statement] = []
+        self.chain = False
+        self.entry: Key = ()
+        self.inner: Key = ()
+        self.exit: Key = ()
+        self.last: Key = ()
+        self.initial = self.carry = self.result = self.collected = ""
+        self.span = loop.span
+
+    @property
+    def variables(self) -> list[str]:
+        """Names of the loop variables that expressions of the body use. Ask after the body was printed."""
+        assert self.scope is not None
+        return [v.name for v in self.scope.variables]
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """The source of each variable's value, an iteration a row."""
+        assert self.scope is not None
+        return [tuple(v.row(k) for v in self.scope.variables) for k in range(self.count)]
+
+    def iterable(self) -> tuple[str, str]:
+        """`("_", "range(3)")`, `("width", "(64, 128)")` or `("width, stride", "[(64, 1), (128, 2)]")`."""
+        names, rows = self.variables, self.rows()
+        if not names:
+            return "_", f"range({self.count})"
+        if len(names) == 1:
+            cells = [row[0] for row in rows]
+            return names[0], _range(cells) or "(" + ", ".join(cells) + ("," if len(cells) == 1 else "") + ")"
+        return ", ".join(names), "[" + ", ".join("(" + ", ".join(row) + ")" for row in rows) + "]"
+
+
+def _range(cells: list[str]) -> str:
+    if len(cells) < 3 or not all(c.isdigit() for c in cells):
+        return ""
+    numbers = [int(c) for c in cells]
+    if any(b - a != 1 for a, b in zip(numbers, numbers[1:], strict=False)):
+        return ""
+    return f"range({numbers[-1] + 1})" if numbers[0] == 0 else f"range({numbers[0]}, {numbers[-1] + 1})"
+
+
+class Branch(Statement):
+    """An `if` whose branch differs between the uses of the class. Both bodies leave their value in `target`.
+
+    `condition` is source over constructor arguments, `flag` a name under which the class keeps it.
+    A branch that no use takes is empty.
+    """
+
+    def __init__(self, choice: Choice, exit: Key) -> None:
+        self.choice = choice
+        self.condition = ""
+        self.flag = ""
+        self.then: list[Statement] = []
+        self.otherwise: list[Statement] = []
+        self.exit = exit
+        self.target = ""
+        self.span = choice.span
+
+
+class Construct(Statement):
+    """Where a shared layer, a `layer` composition or a free `param` is made; it computes nothing.
+
+    Exactly one of `use` (a layer, with the node of its first use) and `invoke` is set.
+    """
+
+    def __init__(self, use: OpUse | None, invoke: Invoke | None, member: Member, span: Span) -> None:
+        self.use = use
+        self.invoke = invoke
+        self.member = member
+        self.span = span
+
+
+class ClassDef:
+    """One class of the emitted file.
+
+    `name` is its name, `arguments` its constructor's (settled while members are printed), `inputs` the
+    forward arguments, `captures` further forward arguments (values, layers or modules of an enclosing
+    class), `returns` the variables it returns. `modules` are its uses.
+    """
+
+    def __init__(self, name: str, modules: list[Module]) -> None:
+        self.name = name
+        self.modules = modules
+        self.scope = Scope(self)
+        self.body: list[Statement] = []
+        self.inputs: list[str] = []
+        self.captures: list[str] = []
+        self.returns: list[str] = []
+        self.arguments: list[Argument] = []
+        self.training = False  # whether its forward behaves differently in training (noise, batch norm)
+        self.stateful = False  # whether it updates running statistics
+        self.noisy = False  # whether it draws random numbers
+
+    @property
+    def module(self) -> Module:
+        return self.modules[0]
+
+    def statements(self) -> Iterator[Statement]:
+        """Every statement, nested ones too, in order."""
+        return walk(self.body)
+
+
+def walk(body: list[Statement]) -> Iterator[Statement]:
+    for statement in body:
+        yield statement
+        if isinstance(statement, Group | ForEach):
+            yield from walk(statement.body)
+        elif isinstance(statement, Branch):
+            yield from walk(statement.then)
+            yield from walk(statement.otherwise)
+
+
+class Program:
+    """All that an emitter prints. `classes` are in order of need, the model (`root`) last."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.classes: list[ClassDef] = []
+        self.objective: ClassDef | None = None
+
+    @property
+    def root(self) -> ClassDef:
+        return self.classes[-1]
+
+    @property
+    def training(self) -> Training | None:
+        return self.graph.training
+
+    def fields(self, role: str) -> list[Field]:
+        return [f for f in self.graph.fields if f.role == role]
+
+
+def show(value: Any) -> str:
+    return literal(value)

@@ -1,0 +1,354 @@
+"""From graph to `Program`: classes from merged modules, statements from their items, names for all variables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nnspec.backends.express import Scope, express
+from nnspec.backends.naming import name_variables
+from nnspec.backends.program import (
+    Apply,
+    Branch,
+    ClassDef,
+    Construct,
+    ForEach,
+    Group,
+    Invoke,
+    LoopKey,
+    Member,
+    OpUse,
+    Program,
+    Statement,
+    walk,
+)
+from nnspec.backends.source import Names, camel, identifier
+from nnspec.backends.structure import Signature
+from nnspec.ir.graph import Call, Choice, Declare, Graph, Item, Layer, Loop, Module, Node, Sequence, Value
+
+if TYPE_CHECKING:
+    from nnspec.backends.express import Coordinate
+
+Column = tuple["Coordinate", list[Item]]  # the items of one use, and where it stands
+
+
+def build(graph: Graph) -> Program:
+    """The classes and statements that say the same as the graph, for any emitter."""
+    program = Program(graph)
+    builder = _Builder(graph, program)
+    builder.module(graph.root)
+    builder.finish()
+    if graph.training is not None:
+        program.objective = builder.objective(graph.training.objective)
+    return program
+
+
+class _Builder:
+    def __init__(self, graph: Graph, program: Program) -> None:
+        self.graph = graph
+        self.program = program
+        self.classes: dict[Module, ClassDef] = {}
+        self.signatures: dict[Module, Signature] = {}
+        self.names = Names(_RESERVED_CLASSES)
+
+    def module(self, module: Module) -> None:
+        """Find or make the class of a module, those it uses first."""
+        if module in self.classes:
+            return
+        for item in module.flat():
+            if isinstance(item, Call):
+                self.module(item.module)
+        for child in module.children:
+            self.module(child)
+        signature = self.signatures[module] = Signature(module, self.classes, self.outputs(module))
+        for definition in self.program.classes:
+            if definition.module.definition is module.definition and module.kind != "model":
+                if all(signature.fits(self.signatures[m]) for m in definition.modules):
+                    definition.modules.append(module)
+                    self.classes[module] = definition
+                    return
+        definition = ClassDef("", [module])
+        self.classes[module] = definition
+        self.program.classes.append(definition)
+
+    def outputs(self, module: Module) -> list[Value]:
+        if module is self.graph.root:
+            return [*self.graph.outputs.values(), *self.graph.taps.values()]
+        return list(module.outputs)
+
+    def finish(self) -> None:
+        root = self.classes[self.graph.root]
+        root.name = self.names.fresh(camel(identifier(self.graph.name)))
+        for definition in self.program.classes:
+            if definition is not root:
+                definition.name = self.names.fresh(camel(identifier(definition.module.title)))
+        for definition in self.program.classes:
+            self.fill(definition)
+
+    def fill(self, definition: ClassDef) -> None:
+        columns = [((index,), module.items) for index, module in enumerate(definition.modules)]
+        definition.body = _Body(self, definition).statements(columns, definition.scope, [])
+        _simplify(definition.body)
+        _mark_chains(definition, self.signatures[definition.module])
+        name_variables(definition, self.signatures[definition.module], self.captured_names(definition))
+        self.describe(definition)
+
+    def captured_names(self, definition: ClassDef) -> list[str]:
+        return [identifier(c.name.split(".")[-1] or "value") for c in definition.module.captures]
+
+    def describe(self, definition: ClassDef) -> None:
+        for statement in definition.statements():
+            if isinstance(statement, Apply):
+                op = statement.use.op
+                stateful = any(p.role == "buffer" for p in statement.use.layer.parameters.values()) if statement.use.layer else False
+                definition.noisy |= op.noisy
+                definition.stateful |= stateful
+                definition.training |= op.noisy or stateful
+            elif isinstance(statement, Invoke):
+                definition.noisy |= statement.definition.noisy
+                definition.stateful |= statement.definition.stateful
+                definition.training |= statement.definition.training
+
+    def objective(self, module: Module) -> ClassDef:
+        """The function to minimise, as a class without members of its own."""
+        for item in module.flat():
+            if isinstance(item, Call):
+                self.module(item.module)
+        self.signatures[module] = Signature(module, self.classes, list(module.outputs))
+        definition = ClassDef("loss", [module])
+        self.fill(definition)
+        return definition
+
+
+_RESERVED_CLASSES = (
+    "Model Tensor Array Any Callable Dense Conv Embedding BatchNorm LayerNorm Linear Optimizer State Module Sequential "
+    "None True False"
+).split()
+
+
+class _Body:
+    """The statements of one class."""
+
+    def __init__(self, builder: _Builder, definition: ClassDef) -> None:
+        self.builder = builder
+        self.definition = definition
+        self.signatures = [builder.signatures[m] for m in definition.modules]
+        self.captures: dict[Layer | Module | Value, int] = {}
+        for module in definition.modules:
+            self.captures.update({c: i for i, c in enumerate(module.captures)})
+
+    def statements(self, columns: list[Column], scope: Scope, loops: list[ForEach]) -> list[Statement]:
+        found: list[Statement] = []
+        for position in range(len(columns[0][1])):
+            row = [(coordinate, items[position]) for coordinate, items in columns]
+            found.extend(self.statement(row, scope, loops))
+        return found
+
+    def statement(self, row: list[tuple[Coordinate, Any]], scope: Scope, loops: list[ForEach]) -> list[Statement]:
+        first = row[0][1]
+        if isinstance(first, Node):
+            return [self.apply(row, scope, loops)]
+        if isinstance(first, Call):
+            return [self.invoke(row, scope, loops)]
+        if isinstance(first, Sequence):
+            return [self.group(row, scope, loops)]
+        if isinstance(first, Choice):
+            return self.choice(row, scope, loops)
+        if isinstance(first, Declare):
+            return self.construct(row, scope, loops)
+        return self.loop(row, scope, loops)
+
+    def wires(self, row: list[tuple[Coordinate, Any]]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        coordinate, item = row[0]
+        return self.signatures[coordinate[0]].wires[item]
+
+    def apply(self, row: list[tuple[Coordinate, Node]], scope: Scope, loops: list[ForEach]) -> Apply:
+        inputs, outputs = self.wires(row)
+        member = self.member([(c, n.layer) for c, n in row], loops) if row[0][1].layer is not None else None
+        return Apply(OpUse([n for _, n in row], scope, [c for c, _ in row]), member, inputs, outputs)
+
+    def invoke(self, row: list[tuple[Coordinate, Call]], scope: Scope, loops: list[ForEach]) -> Invoke:
+        inputs, outputs = self.wires(row)
+        member = self.member([(c, call.module) for c, call in row], loops)
+        target = self.builder.classes[row[0][1].module]
+        invoke = Invoke([call for _, call in row], target, member, inputs, outputs)
+        invoke.scope, invoke.coordinates = scope, [c for c, _ in row]
+        signature = self.signatures[row[0][0][0]]
+        for index, captured in enumerate(row[0][1].module.captures):
+            if isinstance(captured, Value):
+                invoke.passed.append(signature.key(captured))
+            else:
+                invoke.passed.append(self.member([(c, call.module.captures[index]) for c, call in row], loops))
+        return invoke
+
+    def member(self, row: list[tuple[Coordinate, Any]], loops: list[ForEach]) -> Member:
+        owned = row[0][1]
+        if owned in self.captures:
+            return Member((), owned.path, captured=f"#{self.captures[owned]}")
+        return Member(_path([(c, o.name) for c, o in row], loops), owned.path)
+
+    def group(self, row: list[tuple[Coordinate, Sequence]], scope: Scope, loops: list[ForEach]) -> Statement:
+        first = row[0][1]
+        group = Group(_path([(c, s.name) for c, s in row], loops), first.label, first)
+        group.body = self.statements([(c, s.items) for c, s in row], scope, loops)
+        (group.entry,), (group.exit,) = self.wires(row)
+        return group
+
+    def loop(self, row: list[tuple[Coordinate, Loop]], scope: Scope, loops: list[ForEach]) -> list[Statement]:
+        first = row[0][1]
+        if first not in self.signatures[row[0][0][0]].rolled:
+            flat: list[Statement] = []
+            for index in range(len(first.iterations)):
+                flat.extend(self.statements([(c, loop.iterations[index]) for c, loop in row], scope, loops))
+            return flat
+        names = [(c, loop.name) for c, loop in row]
+        each = ForEach(first, _path(names, loops) if first.name else (), len(first.iterations))
+        each.scope = Scope(self.definition, scope, dict(row))
+        columns = [((*c, k), items) for c, loop in row for k, items in enumerate(loop.iterations)]
+        each.body = self.statements(columns, each.scope, [*loops, each])
+        (each.entry, each.last), (each.exit,) = self.wires(row)
+        each.inner = (*each.exit[:-1], "carry") if first.carried else ()
+        return [each]
+
+    def choice(self, row: list[tuple[Coordinate, Choice]], scope: Scope, loops: list[ForEach]) -> list[Statement]:
+        sides = [[(c, choice) for c, choice in row if choice.taken == side] for side in (0, 1)]
+        if not all(sides):
+            (taken,) = (side for side in sides if side)
+            return self.statements([(c, choice.items) for c, choice in taken], scope, loops)
+        _, (exit,) = self.wires(row)
+        branch = Branch(row[0][1], exit if row[0][1].result is not None else ())
+        condition = getattr(row[0][1].syntax, "condition", None)
+        branch.condition = express(scope, [c for c, _ in row], [c.taken == 0 for _, c in row], _flag(row), condition)
+        branch.then = self.statements([(c, choice.items) for c, choice in sides[0]], scope, loops)
+        branch.otherwise = self.statements([(c, choice.items) for c, choice in sides[1]], scope, loops)
+        return [branch]
+
+    def construct(self, row: list[tuple[Coordinate, Declare]], scope: Scope, loops: list[ForEach]) -> list[Statement]:
+        first = row[0][1]
+        coordinates, member = [c for c, _ in row], self.member([(c, d.target) for c, d in row], loops)
+        targets = [d.target for _, d in row]
+        if isinstance(first.target, Module):
+            calls = [Call(t, (), (), first.span) for t in targets if isinstance(t, Module)]
+            if first.target not in self.builder.classes:
+                return []  # declared and never used: it has no shapes, so nothing can be made
+            invoke = Invoke(calls, self.builder.classes[first.target], member, (), ())
+            invoke.scope, invoke.coordinates = scope, coordinates
+            return [Construct(None, invoke, member, first.span)]
+        nodes = [self.first_use(t) for t in targets if isinstance(t, Layer)]
+        uses = [n for n in nodes if n is not None]
+        if not uses:
+            return []
+        return [Construct(OpUse(uses, scope, coordinates[: len(uses)]), None, member, first.span)]
+
+    def first_use(self, layer: Layer) -> Node | None:
+        """The node whose input types settled the layer's shapes, wherever in the model it stands."""
+        for module in self.builder.graph.root.modules():
+            for item in module.flat():
+                if isinstance(item, Node) and item.layer is layer:
+                    return item
+        return None
+
+
+def _flag(row: list[tuple[Coordinate, Choice]]) -> str:
+    """A name for a condition that cannot be said in terms of the constructor's arguments."""
+    result = row[0][1].result
+    return f"use_{identifier(result.name)}" if result is not None and result.name else "first_branch"
+
+
+def _path(row: list[tuple[Coordinate, str]], loops: list[ForEach]) -> tuple[str | LoopKey, ...]:
+    """The path of a member in parts, those that differ by iteration as `LoopKey`s."""
+    split = [(coordinate, name.split(".") if name else []) for coordinate, name in row]
+    parts: list[str | LoopKey] = []
+    for position in range(len(split[0][1])):
+        texts = [names[position] for _, names in split]
+        if len(set(texts)) == 1 and not loops:
+            parts.append(texts[0])
+            continue
+        parts.append(_part([(c, names[position]) for c, names in split], loops))
+    return tuple(parts)
+
+
+def _part(row: list[tuple[Coordinate, str]], loops: list[ForEach]) -> str | LoopKey:
+    if len({text for _, text in row}) == 1:
+        return row[0][1]
+    for depth, loop in enumerate(loops, 1):
+        keys: dict[int, str] = {}
+        if all(keys.setdefault(c[depth], text) == text for c, text in row):
+            return LoopKey(loop, tuple(keys.get(k, "") for k in range(loop.count)))
+    raise AssertionError(f"the name {row[0][1]!r} follows no single loop")
+
+
+def _simplify(body: list[Statement]) -> None:
+    """Let the last step of a branch leave its value where the branch is read, instead of copying it there."""
+    for statement in list(walk(body)):
+        if not isinstance(statement, Branch):
+            continue
+        for side in (statement.then, statement.otherwise):
+            if len(side) < 2 or not isinstance(side[-1], Apply) or type(side[-1].use.op).__name__ != "Identity":
+                continue
+            copied, before = side[-1].inputs[0], side[-2]
+            readers = sum(_reads(s, copied) for s in walk(side))
+            if readers != 1:
+                continue
+            if isinstance(before, Group) and before.exit == copied:
+                _rename(before, copied, statement.exit)
+                side.pop()
+            elif isinstance(before, Apply | Invoke) and before.outputs == (copied,):
+                before.outputs = (statement.exit,)
+                side.pop()
+
+
+def _reads(statement: Statement, key: Any) -> int:
+    if isinstance(statement, Apply | Invoke):
+        passed = statement.passed if isinstance(statement, Invoke) else []
+        return list(statement.inputs).count(key) + sum(p == key for p in passed)
+    return 0
+
+
+def _rename(group: Group, old: Any, new: Any) -> None:
+    group.exit = new
+    for statement in walk(group.body):
+        if isinstance(statement, Apply | Invoke):
+            statement.outputs = tuple(new if k == old else k for k in statement.outputs)
+        elif isinstance(statement, Group | ForEach) and statement.exit == old:
+            statement.exit = new
+
+
+def _mark_chains(definition: ClassDef, signature: Signature) -> None:
+    reads: dict[Any, int] = {}
+    for key in signature.outputs:
+        reads[key] = reads.get(key, 0) + 1
+    for statement in walk(definition.body):
+        if isinstance(statement, Apply | Invoke):
+            passed = statement.passed if isinstance(statement, Invoke) else []
+            for key in (*statement.inputs, *(p for p in passed if not isinstance(p, Member))):
+                reads[key] = reads.get(key, 0) + 1
+        elif isinstance(statement, ForEach) and statement.carried:
+            reads[statement.entry] = reads.get(statement.entry, 0) + 1
+    for statement in reversed(list(walk(definition.body))):
+        if isinstance(statement, Group):
+            statement.chain = _is_chain(statement.body, statement.entry, statement.exit, reads)
+        elif isinstance(statement, ForEach) and statement.carried:
+            statement.chain = _is_chain(statement.body, statement.inner, statement.last, reads)
+
+
+def _is_chain(body: list[Statement], entry: Any, exit: Any, reads: dict[Any, int]) -> bool:
+    """Whether one value runs through all statements and no statement outside reads what lies between."""
+    current = entry
+    for position, statement in enumerate(body):
+        if isinstance(statement, Apply | Invoke):
+            passed = statement.passed if isinstance(statement, Invoke) else []
+            if statement.inputs != (current,) or len(statement.outputs) != 1 or passed:
+                return False
+            if statement.member is not None and statement.member.captured:
+                return False
+            following = statement.outputs[0]
+        elif isinstance(statement, Group) and statement.chain and statement.entry == current:
+            following = statement.exit
+        elif isinstance(statement, ForEach) and statement.carried and statement.chain and statement.entry == current:
+            following = statement.exit
+        else:
+            return False
+        if position and reads.get(current, 0) != 1:
+            return False
+        current = following
+    return bool(body) and current == exit
