@@ -122,6 +122,16 @@ class Dim:
         """The open sizes it depends on."""
         return frozenset(name for monomial in self._terms for atom in monomial for name in _atom_symbols(atom))
 
+    def substitute(self, env: Mapping[str, Size]) -> Size:
+        """This size with some symbols replaced by sizes."""
+        total: Size = 0
+        for monomial, coefficient in self._terms.items():
+            term: Size = coefficient
+            for atom in monomial:
+                term = term * _substituted(atom, env)
+            total = total + term
+        return total
+
     def linear(self) -> tuple[str, int, int] | None:
         """(symbol, a, b) when this is a * symbol + b, else None: what a reader of data solves for the symbol."""
         symbols = [m for m in self._terms if m]
@@ -173,6 +183,21 @@ def divide_exactly(a: Size, b: Size) -> Size | None:
         return None
     quotient = a // b
     return quotient if quotient * b == a else None
+
+
+def provable_form(a: Size, b: Size) -> tuple[str, Size] | None:
+    """(symbol, multiple): declaring `multiple` in place of the symbol makes a and b equal, if one does.
+
+    `H` against `2 * (H // 2)` gives ("H", 2 * H): the form of the size for which the equality holds.
+    """
+    difference = a - b
+    if isinstance(difference, Dim):
+        for symbol in sorted(difference.symbols()):
+            for factor in (2, 3, 4, 5, 6, 7, 8, 16, 32, 64):
+                multiple = factor * Dim.symbol(symbol)
+                if difference.substitute({symbol: multiple}) == 0:
+                    return symbol, multiple
+    return None
 
 
 def evaluate(size: Size, env: Mapping[str, int]) -> int:
@@ -288,6 +313,14 @@ def _atom_value(atom: _Atom, env: Mapping[str, int]) -> int:
         return env[str(atom[0])]
     a, b = (evaluate(_as_size(part), env) for part in atom[1:])
     return {"//": lambda: a // b, "max": lambda: max(a, b), "min": lambda: min(a, b)}[str(atom[0])]()
+
+
+def _substituted(atom: _Atom, env: Mapping[str, Size]) -> Size:
+    if len(atom) == 1:
+        return env.get(str(atom[0]), _dim({(atom,): 1}))
+    parts = [_as_size(part) for part in atom[1:]]
+    a, b = (part.substitute(env) if isinstance(part, Dim) else part for part in parts)
+    return a // b if atom[0] == "//" else _extremum(str(atom[0]), a, b)
 
 
 def _atom_symbols(atom: _Atom) -> Iterator[str]:

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nnspec.ir.types import Size, TensorType
+from nnspec.ir.dims import differ, provable_form, same
+from nnspec.ir.types import FLOAT, Shape, Size, TensorType, show_shape
 from nnspec.record import Record
 
 if TYPE_CHECKING:
@@ -27,7 +28,29 @@ if TYPE_CHECKING:
 # >= 0 ("Integer": any). "Real": any number; "Probability": in [0, 1]; "Positive": > 0. "Sizes": one Whole, or a list
 # with one for each spatial axis. "Axis": an integer, negative from the end; "Axes": one or a list. "Shape":
 # a list of sizes, -1 allowed once where the op says so. "Init": an initialiser. "Literal[...]": one of the
-# names (written as a bare word). "Numbers": a nested list of numbers. bool: true or false. Optional: "| None".
+# names (written as a bare word). "Numbers": a number or a nested list of numbers. "Parts": a Size or a list of them.
+# bool: true or false. Optional: "| None". Alternatives are separated by " | ".
+Whole = int
+Integer = int
+Real = float
+Probability = float
+Positive = float
+Sizes = int | tuple[int, ...]
+Axis = int
+Axes = int | tuple[int, ...]
+Parts = Size | tuple[Size, ...]
+Numbers = Any  # nested tuples of numbers
+
+# Codes of ShapeError: what went wrong, for `explain` and for tests.
+CODES = {
+    "E0301": "sizes do not fit: a kernel in its input, a count of elements in a shape",
+    "E0302": "an op got a tensor of a dtype it has no meaning for",
+    "E0303": "two shapes that must agree, or broadcast, differ",
+    "E0304": "an equality of open sizes that cannot be proved",
+    "E0305": "a tensor has too few or too many axes, or an axis or index is out of range",
+    "E0306": "a setting that is impossible for this input",
+    "E0310": "a parameter would have an open size",
+}
 
 
 class ShapeError(Exception):
@@ -56,6 +79,13 @@ class Initialiser(Record):
     settings: tuple[tuple[str, Any], ...] = ()
 
 
+Init = Initialiser
+
+GLOROT_UNIFORM = Initialiser("glorot_uniform")
+ZEROS = Initialiser("zeros")
+ONES = Initialiser("ones")
+
+
 class Param(Record):
     """A parameter an op declares: shape (whole numbers), default initialiser, role (see `ir.graph.Parameter`)."""
 
@@ -70,6 +100,7 @@ class Op(Record):
     `name` is the word in the language ("" for ops that only lowering makes), `tensors` the names of
     its tensor places in order, `variadic` whether any number of tensors may come instead.
     `elementwise` marks ops whose tensors were broadcast to a common rank before the op sees them.
+    `internal` names fields that no call can set.
     """
 
     name: ClassVar[str] = ""
@@ -78,10 +109,19 @@ class Op(Record):
     variadic: ClassVar[bool] = False
     elementwise: ClassVar[bool] = False
     noisy: ClassVar[bool] = False  # draws random numbers in training: needs a Layer of its own
+    internal: ClassVar[frozenset[str]] = frozenset()
 
     def bind(self, *inputs: TensorType) -> Op:
         """This op with every setting canonical for inputs of these types. May raise ShapeError."""
         return self
+
+    def expects(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """The types a bound op wants its inputs converted to before it sees them.
+
+        The elaborator inserts a `Cast` where the dtype differs (integers that meet floats) and a `Reshape`
+        where the shape differs ([1] that meets a scalar), so that emitters never convert anything.
+        """
+        return inputs
 
     def infer(self, *inputs: TensorType) -> TensorType | tuple[TensorType, ...]:
         """The type of the output (a tuple for `split`). `batched` of the result is any of the inputs'
@@ -96,10 +136,160 @@ class Op(Record):
         """Multiply-adds of one example, as torchvision counts: convolutions and matrix products only."""
         return 0
 
-    # Set on composites only: build the op from core ops instead (see `ops.lowering`).
+    # Set on composites only: `lower(op, build, *values) -> value` makes the op from core ops instead, where
+    # `build.apply(op, *values)` binds, checks and adds one op, and every value has a `.type`.
     lower: ClassVar[Callable[..., Any] | None] = None
+
+
+# ---------------------------------------------------------------- rules that recur
 
 
 def batched(*inputs: TensorType) -> bool:
     """A result is batched if anything it depends on is."""
     return any(t.batched for t in inputs)
+
+
+def require_float(op: Op, x: TensorType, input: int = 0) -> None:
+    """Layers compute with floats; an integer tensor reaching one is nearly always a forgotten embedding or cast."""
+    if x.is_float:
+        return
+    fix = "cast(float32) first"
+    if x.is_integer:
+        fix = f"embedding(...) or one_hot({x.classes or '...'}) makes numbers of classes; cast(float32) keeps the values"
+    raise ShapeError(f"{op.name} takes float32, its input is {x}", code="E0302", constraint="dtype", help=fix, input=input)
+
+
+def require_rank(op: Op, x: TensorType, least: int, most: int | None, form: str, *, constraint: str = "C1") -> None:
+    """`form` says the shape as the language writes it: `[channels, height, width]`."""
+    if x.rank >= least and (most is None or x.rank <= most):
+        return
+    raise ShapeError(
+        f"{op.name} takes {form}, its input is {show_shape(x.shape) if x.rank else 'a scalar'}",
+        code="E0305",
+        constraint=constraint,
+        help=f"reshape([{', '.join(['1'] * (least - x.rank) + [str(n) for n in x.shape])}]) first" if x.rank < least else "",
+    )
+
+
+def axis_of(op: Op, x: TensorType, axis: int, *, extra: int = 0, constraint: str = "C1") -> int:
+    """An axis counted from 0; `extra` is 1 where the axis may be a new last one (`stack`)."""
+    rank = x.rank + extra
+    if -rank <= axis < rank:
+        return axis + rank if axis < 0 else axis
+    allowed = f"axis is -{rank} to {rank - 1}" if rank else "a scalar has no axis"
+    raise ShapeError(
+        f"axis {axis} of {op.name} is not an axis of {show_shape(x.shape)}", code="E0305", constraint=constraint, help=allowed
+    )
+
+
+def axes_of(op: Op, x: TensorType, axes: Axes | None, *, constraint: str = "C1") -> tuple[int, ...]:
+    """Sorted axes counted from 0; None stands for all."""
+    if axes is None:
+        return tuple(range(x.rank))
+    listed = tuple(axis_of(op, x, axis, constraint=constraint) for axis in (axes if isinstance(axes, tuple) else (axes,)))
+    if len(set(listed)) < len(listed):
+        raise ShapeError(f"{op.name} names an axis twice: {list(listed)}", code="E0305", constraint=constraint)
+    return tuple(sorted(listed))
+
+
+def require_same_size(op: Op, a: Size, b: Size, what: str, *, constraint: str, input: int = 1) -> None:
+    """Two sizes that must be equal: E0303 when they differ, E0304 when that they agree cannot be proved."""
+    if same(a, b):
+        return
+    if differ(a, b):
+        raise ShapeError(f"{op.name}: {what}, got {a} and {b}", code="E0303", constraint=constraint, input=input)
+    raise ShapeError(
+        f"{op.name}: {what}; {a} = {b} cannot be proved",
+        code="E0304",
+        constraint=constraint,
+        help=_provable_help(a, b),
+        input=input,
+    )
+
+
+def _provable_help(a: Size, b: Size) -> str:
+    form = provable_form(a, b)
+    if form is not None:
+        return f"declare the size as {form[1]} instead of {form[0]}: then both are equal"
+    return "use the same dim for both, or whole numbers"
+
+
+def broadcast(op: Op, *inputs: TensorType) -> Shape:
+    """The shape that NumPy's rules give; axes are aligned from the right, a size of 1 stretches."""
+    rank = max((t.rank for t in inputs), default=0)
+    result: list[Size] = [1] * rank
+    for index, t in enumerate(inputs):
+        for axis, size in enumerate(t.shape, start=rank - t.rank):
+            if result[axis] == 1:
+                result[axis] = size
+            elif size != 1 and not same(result[axis], size):
+                _refuse_broadcast(op, inputs, result[axis], size, index)
+    return tuple(result)
+
+
+def _refuse_broadcast(op: Op, inputs: tuple[TensorType, ...], a: Size, b: Size, index: int) -> None:
+    shapes = " and ".join(show_shape(t.shape) if t.rank else "a scalar" for t in inputs)
+    if differ(a, b):
+        raise ShapeError(
+            f"{op.name or 'these'}: {shapes} do not broadcast",
+            code="E0303",
+            constraint="broadcast",
+            detail=f"sizes {a} and {b} meet, aligned from the right",
+            input=index,
+        )
+    raise ShapeError(
+        f"{op.name or 'these'}: {shapes} broadcast only if {a} = {b}, which cannot be proved",
+        code="E0304",
+        constraint="broadcast",
+        help=_provable_help(a, b),
+        input=index,
+    )
+
+
+def promote(*inputs: TensorType) -> str:
+    """The dtype of a result: floats win, then integers; booleans alone count as int32."""
+    if any(t.is_float for t in inputs):
+        return FLOAT
+    if any(t.dtype == "int64" for t in inputs):
+        return "int64"
+    return "int32"
+
+
+def cast_all(inputs: tuple[TensorType, ...], dtype: str) -> tuple[TensorType, ...]:
+    """The input types with another dtype (for `expects`)."""
+    return tuple(t if t.dtype == dtype else t.replace(dtype=dtype, classes=0) for t in inputs)
+
+
+def whole(op: Op, shape: Shape, what: str = "weight", *, constraint: str = "C2") -> tuple[int, ...]:
+    """A parameter's shape, which must not hold an open size (E0310)."""
+    fixed = tuple(size for size in shape if isinstance(size, int))
+    if len(fixed) == len(shape):
+        return fixed
+    raise ShapeError(
+        f"the {what} of {op.name} would have the open size {show_shape(shape)}",
+        code="E0310",
+        constraint=constraint,
+        help="parameters have fixed sizes: pool or reduce the open axes away first, or fix the dim",
+    )
+
+
+SPATIAL_NAMES = {1: ("width",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+
+
+def spatial_tuple(op: Op, setting: str, value: Any, rank: int, *, least: int = 1, constraint: str = "C2") -> tuple[int, ...]:
+    """One whole number for every spatial axis: a number stands for all."""
+    values = value if isinstance(value, tuple) else (value,) * rank
+    if len(values) != rank:
+        names = ", ".join(SPATIAL_NAMES[rank])
+        raise ShapeError(
+            f"{setting} of {op.name} has {len(values)} numbers for {rank} spatial {'axis' if rank == 1 else 'axes'}",
+            code="E0306",
+            constraint=constraint,
+            help=f"one number, or a list of {rank}: {names}",
+        )
+    for number in values:
+        if not isinstance(number, int) or number < least:
+            raise ShapeError(
+                f"{setting} of {op.name} is {number}, it must be a whole number >= {least}", code="E0306", constraint=constraint
+            )
+    return values
