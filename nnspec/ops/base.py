@@ -111,28 +111,44 @@ class Op(Record):
     noisy: ClassVar[bool] = False  # draws random numbers in training: needs a Layer of its own
     internal: ClassVar[frozenset[str]] = frozenset()
 
-    def bind(self, *inputs: TensorType) -> Op:
+    # The parameters of the rules are `Any` so that each op may name its tensors: `def infer(self, q, k, v)`.
+
+    def bind(self, *inputs: Any, **_: Any) -> Op:
         """This op with every setting canonical for inputs of these types. May raise ShapeError."""
         return self
 
-    def expects(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """The types a bound op wants its inputs converted to before it sees them.
-
-        The elaborator inserts a `Cast` where the dtype differs (integers that meet floats) and a `Reshape`
-        where the shape differs ([1] that meets a scalar), so that emitters never convert anything.
-        """
+    def expects(self, *inputs: Any, **_: Any) -> tuple[TensorType, ...]:
+        """The types a bound op wants its inputs converted to before it sees them: another dtype (integers
+        that meet floats) or another shape of as many elements ([1] that meets a scalar)."""
         return inputs
 
-    def infer(self, *inputs: TensorType) -> TensorType | tuple[TensorType, ...]:
+    def prepare(self, build: Any, *values: Any) -> tuple[Any, ...]:
+        """The values a bound op reads in place of these, converted by ops that `build.apply(op, *values)` adds.
+
+        The elaborator calls it between `bind` and `infer`, so that emitters never convert anything.
+        """
+        from nnspec.ops.constant import Cast
+        from nnspec.ops.shape import Reshape
+
+        prepared = []
+        for value, wanted in zip(values, self.expects(*(v.type for v in values)), strict=True):
+            if value.type.dtype != wanted.dtype:
+                value = build.apply(Cast(wanted.dtype), value)
+            if value.type.shape != wanted.shape:
+                value = build.apply(Reshape(wanted.shape), value)
+            prepared.append(value)
+        return tuple(prepared)
+
+    def infer(self, *inputs: Any, **_: Any) -> TensorType | tuple[TensorType, ...]:
         """The type of the output (a tuple for `split`). `batched` of the result is any of the inputs'
         unless the op sets it; rules look at example axes only. Raises ShapeError."""
         raise NotImplementedError(type(self).__name__)
 
-    def params(self, *inputs: TensorType) -> dict[str, Param]:
+    def params(self, *inputs: Any, **_: Any) -> dict[str, Param]:
         """Parameters and buffers by local name, in PyTorch's order (weight, bias, running_mean, ...)."""
         return {}
 
-    def macs(self, *inputs: TensorType) -> Size:
+    def macs(self, *inputs: Any, **_: Any) -> Size:
         """Multiply-adds of one example, as torchvision counts: convolutions and matrix products only."""
         return 0
 
