@@ -1,0 +1,173 @@
+"""What a run remembers of its data, so that new examples are treated alike: columns, classes, normalisation."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnspec.data.convert import convert
+from nnspec.data.errors import DataError, nearest
+from nnspec.data.match import match
+from nnspec.data.normalise import Scaling, fit_scaling
+from nnspec.data.sources import Read, read_file
+from nnspec.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from nnspec.ir.graph import DataSpec, Field
+
+    Array = np.ndarray[Any, Any]
+    Arrays = dict[str, Array]
+
+
+class Memory(Record):
+    """`columns`: names of the columns of each field. `classes`: names of the classes of each class field
+    that has names. `scaling`: how each normalised field was. `dims`: sizes of open dims that data settled."""
+
+    columns: dict[str, list[str]]
+    classes: dict[str, tuple[str, ...]]
+    scaling: dict[str, Scaling]
+    dims: dict[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        scaling = {name: {"unit": s.unit, "mean": s.mean, "std": s.std} for name, s in self.scaling.items()}
+        classes = {name: list(names) for name, names in self.classes.items()}
+        return {"columns": self.columns, "classes": classes, "scaling": scaling, "dims": self.dims}
+
+    @staticmethod
+    def from_json(stored: dict[str, Any]) -> Memory:
+        scaling = {name: Scaling(s["unit"], s["mean"], s["std"]) for name, s in stored["scaling"].items()}
+        classes = {name: tuple(names) for name, names in stored["classes"].items()}
+        return Memory(stored["columns"], classes, scaling, stored["dims"])
+
+
+NOTHING = Memory({}, {}, {}, {})
+
+
+def scaling_of(
+    fields: list[Field],
+    spec: DataSpec,
+    train: Arrays,
+    columns: dict[str, list[str]],
+    *,
+    series: frozenset[str],
+    pixels: frozenset[str],
+) -> dict[str, Scaling]:
+    """The Scaling of every field that needs one: 8-bit images, float inputs under `normalize`, what patterns name.
+
+    `series` are the fields whose first axis is time, of rows of single numbers; `pixels` the 8-bit images.
+    """
+    unused = [k for k in spec.keyed if k.key == "normalize"]
+    found: dict[str, Scaling] = {}
+    for field in fields:
+        if not field.value.type.is_float:
+            continue
+        array = train[field.name]
+        unit = 1.0 / 255.0 if field.name in pixels else 1.0  # 8-bit images are numbers in [0, 1]
+        kept = _kept_axes(array.ndim - 1, field.name in series)
+        how = spec.settings.get("normalize") if field.role == "input" else None
+        if how is not None:
+            found[field.name] = fit_scaling(how, array, kept, unit)
+        elif unit != 1.0:
+            found[field.name] = Scaling(unit, 0.0, 1.0)
+        for keyed in spec.keyed:
+            if keyed.key != "normalize":
+                continue
+            only = _columns_under(keyed.pattern, columns.get(field.name, []), array)
+            if fnmatchcase(field.name, keyed.pattern):
+                found[field.name] = fit_scaling(keyed.value, array, kept, unit)
+            elif only:
+                found[field.name] = _merged(
+                    found.get(field.name), fit_scaling(keyed.value, array, kept, unit, only), only
+                )
+            else:
+                continue
+            unused = [k for k in unused if k is not keyed]
+    for keyed in unused:
+        known = [f.name for f in fields if f.value.type.is_float]
+        message = f'normalize("{keyed.pattern}") matches no input, target or column of numbers'
+        raise DataError("E0537", message, keyed.span, help=nearest(keyed.pattern, known))
+    return found
+
+
+def _kept_axes(rank: int, series: bool) -> tuple[int, ...]:
+    """The axes of an example with statistics of their own: channels of images, else features.
+
+    A series keeps the axes of its rows, not the time.
+    """
+    if series:
+        return {1: (), 2: (1,)}.get(rank, (1,))
+    return {0: (), 1: (0,), 2: (1,)}.get(rank, (0,))
+
+
+def _columns_under(pattern: str, columns: list[str], array: Array) -> tuple[int, ...]:
+    if array.ndim > 2 or (array.ndim == 2 and array.shape[1] != len(columns)):
+        return ()
+    return tuple(i for i, name in enumerate(columns) if name and fnmatchcase(name, pattern))
+
+
+def _merged(old: Scaling | None, new: Scaling, only: tuple[int, ...]) -> Scaling:
+    """`new` for the features in `only`, `old` for the others."""
+    if old is None or not isinstance(old.mean, list):
+        return new
+    mean = [new.mean[i] if i in only else m for i, m in enumerate(old.mean)]
+    std = [new.std[i] if i in only else s for i, s in enumerate(old.std)]
+    return Scaling(new.unit, mean, std)
+
+
+def normalised(fields: Sequence[Field], arrays: Arrays, scaling: dict[str, Scaling], dtype: str) -> Arrays:
+    """The arrays as the model takes them: floats scaled and in the working dtype, the rest as they are."""
+    out: Arrays = {}
+    for field in fields:
+        if field.name not in arrays:
+            continue
+        array = arrays[field.name]
+        if field.value.type.is_float:
+            array = scaling[field.name].apply(array, dtype) if field.name in scaling else array.astype(dtype)
+        out[field.name] = array
+    return out
+
+
+def read_inputs(
+    path: Path, fields: Sequence[Field], mapping: dict[str, list[str | int]], memory: Memory, dtype: str = "float32"
+) -> Arrays:
+    """The inputs of a model from a csv or npz file, treated as those of its training were.
+
+    `mapping` is what the call of the training source gave to each field. A column goes by the name it had
+    then; columns of targets are passed over; without names, columns fill the inputs in order.
+    Raises DataError.
+    """
+    inputs = [f for f in fields if f.role == "input"]
+    read = read_file(path, {})
+    table = read.table
+    names = {column.name for column in table.columns if column.name}
+    for field in inputs:
+        for known in (mapping.get(field.name, []), memory.columns.get(field.name, [])):
+            if known and all(isinstance(name, str) and name in names for name in known):
+                read.mapping[field.name] = list(known)
+                break
+    if table.named:
+        others = {name for f in fields if f.role == "target" for name in (f.name, *memory.columns.get(f.name, []))}
+        wanted = {name for columns in read.mapping.values() for name in columns} | {f.name for f in inputs}
+        table.columns = [c for c in table.columns if c.name in wanted or c.name not in others] or table.columns
+    # Without names, the columns after those of the inputs may be targets; they are passed over.
+    unmatched = frozenset() if table.named else frozenset({""})
+    columns = match(inputs, Read(table, read.mapping), optional=unmatched)
+    dims = dict(memory.dims)
+    arrays: Arrays = {}
+    for field in inputs:
+        classes = memory.classes.get(field.name, ())
+        array = convert(field.name, field.value.type, table, columns[field.name], classes, dims)
+        arrays[field.name] = _as_pixels(array, memory.scaling.get(field.name))
+    return normalised(inputs, arrays, memory.scaling, dtype)
+
+
+def _as_pixels(array: Array, scaling: Scaling | None) -> Array:
+    """Images that training took as 8-bit and that come as numbers already in [0, 1] are brought back to 0..255."""
+    if scaling is None or scaling.unit == 1.0 or array.dtype == np.uint8 or array.size == 0 or array.max() > 1.0:
+        return array
+    return array / scaling.unit
