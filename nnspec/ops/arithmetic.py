@@ -304,7 +304,11 @@ class Clip(Smooth):
 def _require_bool(op: Op, t: TensorType, index: int) -> None:
     if t.dtype != "bool":
         raise ShapeError(
-            f"`{op.name}` takes bool tensors, got {t}", code="E0302", constraint="C2", help="compare first, as in x > 0", input=index
+            f"`{op.name}` takes bool tensors, got {t}",
+            code="E0302",
+            constraint="C2",
+            help="compare first, as in x > 0",
+            input=index,
         )
 
 

@@ -62,7 +62,14 @@ class ShapeError(Exception):
     """
 
     def __init__(
-        self, message: str, *, code: str = "E0301", detail: str = "", help: str = "", constraint: str = "", input: int = 0
+        self,
+        message: str,
+        *,
+        code: str = "E0301",
+        detail: str = "",
+        help: str = "",
+        constraint: str = "",
+        input: int = 0,
     ) -> None:
         super().__init__(message)
         self.message, self.code, self.detail, self.help = message, code, detail, help
@@ -127,13 +134,13 @@ class Op(Record):
 
         The elaborator calls it between `bind` and `infer`, so that emitters never convert anything.
         """
-        from nnspec.ops.constant import Cast
+        from nnspec.ops.constant import Cast, dtype_name
         from nnspec.ops.shape import Reshape
 
         prepared = []
         for value, wanted in zip(values, self.expects(*(v.type for v in values)), strict=True):
             if value.type.dtype != wanted.dtype:
-                value = build.apply(Cast(wanted.dtype), value)
+                value = build.apply(Cast(dtype_name(wanted.dtype)), value)
             if value.type.shape != wanted.shape:
                 value = build.apply(Reshape(wanted.shape), value)
             prepared.append(value)
@@ -171,8 +178,12 @@ def require_float(op: Op, x: TensorType, input: int = 0) -> None:
         return
     fix = "cast(float32) first"
     if x.is_integer:
-        fix = f"embedding(...) or one_hot({x.classes or '...'}) makes numbers of classes; cast(float32) keeps the values"
-    raise ShapeError(f"{op.name} takes float32, its input is {x}", code="E0302", constraint="dtype", help=fix, input=input)
+        fix = (
+            f"embedding(...) or one_hot({x.classes or '...'}) makes numbers of classes; cast(float32) keeps the values"
+        )
+    raise ShapeError(
+        f"{op.name} takes float32, its input is {x}", code="E0302", constraint="dtype", help=fix, input=input
+    )
 
 
 def require_rank(op: Op, x: TensorType, least: int, most: int | None, form: str, *, constraint: str = "C1") -> None:
@@ -183,7 +194,9 @@ def require_rank(op: Op, x: TensorType, least: int, most: int | None, form: str,
         f"{op.name} takes {form}, its input is {show_shape(x.shape) if x.rank else 'a scalar'}",
         code="E0305",
         constraint=constraint,
-        help=f"reshape([{', '.join(['1'] * (least - x.rank) + [str(n) for n in x.shape])}]) first" if x.rank < least else "",
+        help=f"reshape([{', '.join(['1'] * (least - x.rank) + [str(n) for n in x.shape])}]) first"
+        if x.rank < least
+        else "",
     )
 
 
@@ -194,7 +207,10 @@ def axis_of(op: Op, x: TensorType, axis: int, *, extra: int = 0, constraint: str
         return axis + rank if axis < 0 else axis
     allowed = f"axis is -{rank} to {rank - 1}" if rank else "a scalar has no axis"
     raise ShapeError(
-        f"axis {axis} of {op.name} is not an axis of {show_shape(x.shape)}", code="E0305", constraint=constraint, help=allowed
+        f"axis {axis} of {op.name} is not an axis of {show_shape(x.shape)}",
+        code="E0305",
+        constraint=constraint,
+        help=allowed,
     )
 
 
@@ -202,7 +218,9 @@ def axes_of(op: Op, x: TensorType, axes: Axes | None, *, constraint: str = "C1")
     """Sorted axes counted from 0; None stands for all."""
     if axes is None:
         return tuple(range(x.rank))
-    listed = tuple(axis_of(op, x, axis, constraint=constraint) for axis in (axes if isinstance(axes, tuple) else (axes,)))
+    listed = tuple(
+        axis_of(op, x, axis, constraint=constraint) for axis in (axes if isinstance(axes, tuple) else (axes,))
+    )
     if len(set(listed)) < len(listed):
         raise ShapeError(f"{op.name} names an axis twice: {list(listed)}", code="E0305", constraint=constraint)
     return tuple(sorted(listed))
@@ -292,7 +310,9 @@ def whole(op: Op, shape: Shape, what: str = "weight", *, constraint: str = "C2")
 SPATIAL_NAMES = {1: ("width",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 
 
-def spatial_tuple(op: Op, setting: str, value: Any, rank: int, *, least: int = 1, constraint: str = "C2") -> tuple[int, ...]:
+def spatial_tuple(
+    op: Op, setting: str, value: Any, rank: int, *, least: int = 1, constraint: str = "C2"
+) -> tuple[int, ...]:
     """One whole number for every spatial axis: a number stands for all."""
     values = value if isinstance(value, tuple) else (value,) * rank
     if len(values) != rank:
@@ -306,6 +326,8 @@ def spatial_tuple(op: Op, setting: str, value: Any, rank: int, *, least: int = 1
     for number in values:
         if not isinstance(number, int) or number < least:
             raise ShapeError(
-                f"{setting} of {op.name} is {number}, it must be a whole number >= {least}", code="E0306", constraint=constraint
+                f"{setting} of {op.name} is {number}, it must be a whole number >= {least}",
+                code="E0306",
+                constraint=constraint,
             )
     return values

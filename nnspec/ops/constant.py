@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from nnspec.ir.types import FLOAT, Shape, Size, TensorType
 from nnspec.ops.base import Numbers, Op, ShapeError
 
 Dtype = Literal["float32", "int32", "int64", "uint8", "bool"]
+
+
+def dtype_name(name: str) -> Dtype:
+    """A dtype that `cast` can make (not `class`)."""
+    names: dict[str, Dtype] = {name: name for name in get_args(Dtype)}
+    return names[name]
 
 
 class Constant(Op):
@@ -119,19 +125,28 @@ class OneHot(Op):
     def bind(self, x: TensorType) -> OneHot:
         if self.classes is None and not x.classes:
             raise ShapeError(
-                f"one_hot of {x} needs the number of classes", code="E0306", constraint="C2", help="one_hot(10), for ten classes"
+                f"one_hot of {x} needs the number of classes",
+                code="E0306",
+                constraint="C2",
+                help="one_hot(10), for ten classes",
             )
         return self.replace(classes=x.classes) if self.classes is None else self
 
     def infer(self, x: TensorType) -> TensorType:
         if not x.is_integer:
             raise ShapeError(
-                f"one_hot takes whole numbers, its input is {x}", code="E0302", constraint="C1", help="argmax(x) gives an index"
+                f"one_hot takes whole numbers, its input is {x}",
+                code="E0302",
+                constraint="C1",
+                help="argmax(x) gives an index",
             )
         classes = self.bind(x).classes
         if isinstance(classes, int) and x.classes > classes:
             raise ShapeError(
-                f"one_hot has {classes} places for {x.classes} classes", code="E0306", constraint="C2", help=f"one_hot({x.classes})"
+                f"one_hot has {classes} places for {x.classes} classes",
+                code="E0306",
+                constraint="C2",
+                help=f"one_hot({x.classes})",
             )
         assert classes is not None
         return TensorType(FLOAT, (*x.shape, classes), x.batched)

@@ -77,7 +77,9 @@ class Conv(Op):
 
         if not any(self.extra):
             return values
-        return (build.apply(Pad(((0, 0), *((0, n) for n in self.extra)), tuple(range(values[0].type.rank))), values[0]),)
+        return (
+            build.apply(Pad(((0, 0), *((0, n) for n in self.extra)), tuple(range(values[0].type.rank))), values[0]),
+        )
 
     def infer(self, x: TensorType) -> TensorType:
         require_float(self, x)
@@ -137,9 +139,12 @@ class ConvTranspose(Op):
 
     def bind(self, x: TensorType) -> ConvTranspose:
         rank = spatial_rank(self, x)
-        numbers = {name: spatial_tuple(self, name, getattr(self, name), rank) for name in ("kernel", "stride", "dilation")}
+        numbers = {
+            name: spatial_tuple(self, name, getattr(self, name), rank) for name in ("kernel", "stride", "dilation")
+        }
         numbers |= {
-            name: spatial_tuple(self, name, getattr(self, name), rank, least=0) for name in ("padding", "output_padding")
+            name: spatial_tuple(self, name, getattr(self, name), rank, least=0)
+            for name in ("padding", "output_padding")
         }
         for more, stride, dilation in zip(*(numbers[n] for n in ("output_padding", "stride", "dilation")), strict=True):
             if more and more >= max(stride, dilation):
@@ -173,7 +178,9 @@ class ConvTranspose(Op):
 
     def params(self, x: TensorType) -> dict[str, Param]:
         kernel = spatial_tuple(self, "kernel", self.kernel, x.rank - 1)
-        outputs, *rest = whole(self, (self.channels, x.shape[0], self.channels // self.groups, *kernel), constraint="C5")
+        outputs, *rest = whole(
+            self, (self.channels, x.shape[0], self.channels // self.groups, *kernel), constraint="C5"
+        )
         found = {"weight": Param(tuple(rest), self.weight_init)}
         if self.bias:
             found["bias"] = Param((outputs,), self.bias_init, "bias")
@@ -198,7 +205,15 @@ def show_sizes(sizes: Shape) -> str:
 
 
 def window_counts(
-    op: Op, x: TensorType, kernel: Any, stride: Any, padding: Any, dilation: Any, *, pads: bool = True, what: str = "kernel"
+    op: Op,
+    x: TensorType,
+    kernel: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    *,
+    pads: bool = True,
+    what: str = "kernel",
 ) -> Shape:
     """floor((N + 2p - d(k - 1) - 1) / s) + 1 for every spatial axis, each at least 1 (C3)."""
     sizes: list[Size] = []
@@ -229,7 +244,9 @@ def _refuse_window(
         same = len(set(kernel)) == 1
         fixes.append(f"{what} <= {min(allowed)}" if same else f"{what} <= {allowed}")
     if pads and numbers:
-        fixes.append(f"padding >= {max(q if n + 2 * q > e * (w - 1) else -((n - e * (w - 1) - 1) // 2) for n, q, w, e in numbers)}")
+        fixes.append(
+            f"padding >= {max(q if n + 2 * q > e * (w - 1) else -((n - e * (w - 1) - 1) // 2) for n, q, w, e in numbers)}"
+        )
     raise ShapeError(
         f"{what} {show_sizes(kernel)}{spread} does not fit its padded input {show_sizes(padded)}",
         constraint="C3",
@@ -275,7 +292,12 @@ def _at(op: Op, field: str, axis: int) -> int:
 
 def _most_padding(op: ConvTranspose, x: TensorType) -> int:
     return min(
-        ((n - 1) * _at(op, "stride", a) + _at(op, "dilation", a) * (_at(op, "kernel", a) - 1) + _at(op, "output_padding", a)) // 2
+        (
+            (n - 1) * _at(op, "stride", a)
+            + _at(op, "dilation", a) * (_at(op, "kernel", a) - 1)
+            + _at(op, "output_padding", a)
+        )
+        // 2
         for a, n in enumerate(x.shape[1:])
         if isinstance(n, int)
     )

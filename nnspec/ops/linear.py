@@ -47,7 +47,10 @@ class Dense(Op):
     def infer(self, x: TensorType) -> TensorType:
         if not x.rank:
             raise ShapeError(
-                "dense needs at least one axis, its input is a scalar", code="E0305", constraint="C1", help="reshape([1]) first"
+                "dense needs at least one axis, its input is a scalar",
+                code="E0305",
+                constraint="C1",
+                help="reshape([1]) first",
             )
         require_float(self, x)
         return x.with_shape((*x.shape[:-1], self.units))
@@ -152,7 +155,11 @@ def _matrix_product(op: Op, a: TensorType, b: TensorType) -> tuple[Shape, Shape]
     for index, t in enumerate((a, b)):
         if not t.rank:
             raise ShapeError(
-                "matmul multiplies matrices and vectors, not a scalar", code="E0305", constraint="C1", help="a * b", input=index
+                "matmul multiplies matrices and vectors, not a scalar",
+                code="E0305",
+                constraint="C1",
+                help="a * b",
+                input=index,
             )
     inner = b.shape[-2] if b.rank > 1 else b.shape[-1]
     what = f"the last axis of a {list(a.shape)} must equal the {'second last' if b.rank > 1 else 'last'} of b {list(b.shape)}"

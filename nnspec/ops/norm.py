@@ -9,7 +9,20 @@ from typing import ClassVar
 
 from nnspec.ir.dims import divide_exactly
 from nnspec.ir.types import Shape, Size, TensorType
-from nnspec.ops.base import ONES, ZEROS, Init, Op, Param, Positive, Probability, Real, ShapeError, require_float, require_rank, whole
+from nnspec.ops.base import (
+    ONES,
+    ZEROS,
+    Init,
+    Op,
+    Param,
+    Positive,
+    Probability,
+    Real,
+    ShapeError,
+    require_float,
+    require_rank,
+    whole,
+)
 
 
 class BatchNorm(Op):
@@ -41,7 +54,10 @@ class BatchNorm(Op):
         require_rank(self, x, 1, None, "[channels, ...]")
         if not x.batched:
             raise ShapeError(
-                "batch_norm normalises over examples, its input is the same for all", code="E0306", constraint="C3", help="layer_norm"
+                "batch_norm normalises over examples, its input is the same for all",
+                code="E0306",
+                constraint="C3",
+                help="layer_norm",
             )
         return x
 
