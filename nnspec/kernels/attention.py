@@ -1,0 +1,57 @@
+"""Attention over sequences (N, T, E)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+Cache = Any
+
+
+def attention_forward(
+    query: Array, key: Array, value: Array, heads: int = 1, causal: bool = False
+) -> tuple[Array, Cache]:
+    """y = softmax(q k^T / sqrt(d)) v in each head (Vaswani et al., 2017): (N, T, E), (N, S, E), (N, S, V) -> (N, T, V).
+
+    Heads are consecutive blocks of features, d = E / heads. With `causal`, position t sees positions 0 to t.
+    """
+    q, k, v = split_heads(query, heads), split_heads(key, heads), split_heads(value, heads)  # (N, heads, T, d)
+    scale = float(q.shape[-1]) ** -0.5
+    scores = np.matmul(q * scale, np.swapaxes(k, -1, -2))  # (N, heads, T, S)
+    if causal:
+        seen = np.tri(scores.shape[-2], scores.shape[-1], dtype=bool)
+        scores = np.where(seen, scores, -np.inf)
+    p = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    p /= p.sum(axis=-1, keepdims=True)
+    return merge_heads(np.matmul(p, v)), (q, k, v, p, scale, heads)
+
+
+def attention_backward(dy: Array, cache: Cache) -> tuple[Array, Array, Array]:
+    """dquery, dkey, dvalue: through the average, the softmax and the scores."""
+    q, k, v, p, scale, heads = cache
+    d = split_heads(dy, heads)
+    dv = np.matmul(np.swapaxes(p, -1, -2), d)
+    dp = np.matmul(d, np.swapaxes(v, -1, -2))
+    dscores = p * (dp - np.sum(dp * p, axis=-1, keepdims=True))
+    dq = np.matmul(dscores, k) * scale
+    dk = np.matmul(np.swapaxes(dscores, -1, -2), q) * scale
+    return merge_heads(dq), merge_heads(dk), merge_heads(dv)
+
+
+def split_heads(x: Array, heads: int) -> Array:
+    """(N, T, E) as (N, heads, T, E / heads)."""
+    return np.swapaxes(x.reshape(*x.shape[:-1], heads, -1), -2, -3)
+
+
+def merge_heads(x: Array) -> Array:
+    """(N, heads, T, d) as (N, T, heads * d)."""
+    y: Array = np.swapaxes(x, -2, -3)
+    return y.reshape(*y.shape[:-2], -1)
+
+
+def sinusoidal_table(length: int, features: int, base: float, dtype: Any) -> Array:
+    """P[t, 2i] = sin(t / base^(2i / F)), P[t, 2i + 1] = cos of the same (Vaswani et al., 2017), (T, F)."""
+    angles = np.arange(length)[:, None] / base ** (2.0 * (np.arange(features) // 2) / features)
+    return np.where(np.arange(features) % 2 == 0, np.sin(angles), np.cos(angles)).astype(dtype)
