@@ -1,1 +1,1 @@
-"""What each operation means: settings, shape rule, parameters, cost. One op or one tight family a file."""
+"""What every operation means: settings, shape rule, parameters, cost; the names of the language."""

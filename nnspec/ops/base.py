@@ -281,17 +281,18 @@ def _refuse_broadcast(op: Op, inputs: tuple[TensorType, ...], a: Size, b: Size, 
 
 
 def promote(*inputs: TensorType) -> str:
-    """The dtype of a result: floats win, then integers; booleans alone count as int32."""
+    """The dtype of a result: floats win, then int64 (which classes are), then int32 (as which booleans count)."""
     if any(t.is_float for t in inputs):
         return FLOAT
-    if any(t.dtype == "int64" for t in inputs):
+    if any(t.dtype in ("int64", "class") for t in inputs):
         return "int64"
     return "int32"
 
 
 def cast_all(inputs: tuple[TensorType, ...], dtype: str) -> tuple[TensorType, ...]:
-    """The input types with another dtype (for `expects`)."""
-    return tuple(t if t.dtype == dtype else t.replace(dtype=dtype, classes=0) for t in inputs)
+    """The input types with another dtype (for `expects`); classes are int64 already."""
+    kept = (dtype, "class") if dtype == "int64" else (dtype,)
+    return tuple(t if t.dtype in kept else t.replace(dtype=dtype, classes=0) for t in inputs)
 
 
 def whole(op: Op, shape: Shape, what: str = "weight", *, constraint: str = "C2") -> tuple[int, ...]:

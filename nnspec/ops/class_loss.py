@@ -170,7 +170,7 @@ def require_class_target(op: Op, prediction: TensorType, target: TensorType, axi
     if len(kept) != converted.rank:
         raise ShapeError(
             f"{op.name}: logits {show_shape(prediction.shape)} with classes along axis {axis} need targets "
-            f"{show_shape(kept) if kept else 'that are scalars'}, got {show_shape(target.shape) if target.rank else 'a scalar'}",
+            f"{show_shape(kept) if kept else 'that are scalars'}, got {shown(target)}",
             code="E0303",
             constraint="C2",
             help=_other_axis(op, prediction, target),

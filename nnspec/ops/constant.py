@@ -153,8 +153,9 @@ class OneHot(Op):
 
 
 class Cast(Op):
-    """The same values as another dtype; floats are cut towards zero, numbers are true unless 0. Shapes: x (...) -> y (...).
+    """The same values as another dtype; floats are cut towards zero, numbers are true unless 0.
 
+    Shapes: x (...) -> y (...).
     Settings:
         dtype: float32 (the working float), int32, int64, uint8 or bool
     """

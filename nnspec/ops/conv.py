@@ -149,7 +149,7 @@ class ConvTranspose(Op):
         for more, stride, dilation in zip(*(numbers[n] for n in ("output_padding", "stride", "dilation")), strict=True):
             if more and more >= max(stride, dilation):
                 raise ShapeError(
-                    f"output_padding of conv_transpose is {more}, it must be below stride {stride} or dilation {dilation}",
+                    f"output_padding {more} of conv_transpose is not below stride {stride} or dilation {dilation}",
                     code="E0306",
                     constraint="C6",
                     help=f"output_padding <= {max(stride, dilation) - 1}",
@@ -237,16 +237,14 @@ def _refuse_window(
     numbers = [
         (n, q, w, e) for n, q, w, e in zip(spatial, padding, kernel, dilation, strict=True) if isinstance(n, int)
     ]
-    least = [max(0, (n + 2 * q - 1) // e + 1) for n, q, w, e in numbers]
+    most = [(n + 2 * q - 1) // e + 1 for n, q, w, e in numbers]  # the largest kernel
+    least = [max(q, -((n - e * (w - 1) - 1) // 2)) for n, q, w, e in numbers]  # the smallest padding
     fixes = []
-    if all(least) and len(least) == len(kernel):
-        allowed = [min(w, most) for w, most in zip(kernel, least, strict=True)]
-        same = len(set(kernel)) == 1
-        fixes.append(f"{what} <= {min(allowed)}" if same else f"{what} <= {allowed}")
+    if len(most) == len(kernel) and min(most) > 0:
+        allowed = [min(pair) for pair in zip(kernel, most, strict=True)]
+        fixes.append(f"{what} <= {min(allowed) if len(set(kernel)) == 1 else allowed}")
     if pads and numbers:
-        fixes.append(
-            f"padding >= {max(q if n + 2 * q > e * (w - 1) else -((n - e * (w - 1) - 1) // 2) for n, q, w, e in numbers)}"
-        )
+        fixes.append(f"padding >= {max(least)}")
     raise ShapeError(
         f"{what} {show_sizes(kernel)}{spread} does not fit its padded input {show_sizes(padded)}",
         constraint="C3",
@@ -267,7 +265,7 @@ def _same_padding(
             "padding = same keeps the size at stride 1 only",
             code="E0306",
             constraint="C6",
-            detail=f"stride {stride[0] if len(set(stride)) == 1 else list(stride)} makes it smaller whatever the padding",
+            detail=f"stride {stride[0] if len(set(stride)) == 1 else list(stride)} makes it smaller",
             help=f"padding = {number}",
         )
     return padding, extra

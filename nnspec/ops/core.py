@@ -18,20 +18,6 @@ class Identity(Op):
         return x
 
 
-class ExpandBatch(Op):
-    """x, the same for every example of the batch that `like` has. Shapes: x (...), like (any) -> y (...), batched.
-
-    C1: x is not batched, `like` is.
-    """
-
-    tensors: ClassVar[tuple[str, ...]] = ("x", "like")
-
-    def infer(self, x: TensorType, like: TensorType) -> TensorType:
-        if x.batched or not like.batched:
-            raise ShapeError("only a tensor without a batch axis can be given one", constraint="C1")
-        return x.replace(batched=True)
-
-
 class BatchMean(Op):
     """The mean over the batch. Shapes: x (...), batched -> y (...), not batched. C1: x is batched."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from nnspec.ir.types import FLOAT, Shape, Size, TensorType, product
+from nnspec.ir.types import FLOAT, Shape, Size, TensorType, product, show_shape
 from nnspec.ops.base import (
     GLOROT_UNIFORM,
     ZEROS,
@@ -162,7 +162,8 @@ def _matrix_product(op: Op, a: TensorType, b: TensorType) -> tuple[Shape, Shape]
                 input=index,
             )
     inner = b.shape[-2] if b.rank > 1 else b.shape[-1]
-    what = f"the last axis of a {list(a.shape)} must equal the {'second last' if b.rank > 1 else 'last'} of b {list(b.shape)}"
+    place = "second last" if b.rank > 1 else "last"
+    what = f"the last axis of a {show_shape(a.shape)} must equal the {place} of b {show_shape(b.shape)}"
     require_same_size(op, a.shape[-1], inner, what, constraint="C2")
     return a.shape[-2:-1], b.shape[-1:] if b.rank > 1 else ()
 
