@@ -1,0 +1,281 @@
+"""Characters to tokens. What is not a token is reported here, once, and never stops the rest.
+
+Where a slip has an obvious meaning (`&&`, `**`, `'text'`) the token that was meant goes on, so that
+nothing after it is blamed; what has none is left out and the next token is marked `quiet`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from nnspec.diagnostics import Span
+from nnspec.record import Record
+from nnspec.syntax.tokens import MAX_INTEGER_DIGITS, RESERVED, Problems, Token
+
+_MASTER = re.compile(
+    r"""[ \t]*(?:
+      (?P<word>    [^\W\d]\w*)
+    | (?P<foreign> \*\*|&&|\|\||=>|\|>|:=|!(?!=)|[&|→⇒×·−–≤≥≠÷]|'(?:[^'\\\n]|\\.)*'|[“”„][^“”"\n]*[“”])
+    | (?P<op>      ->|\.\.|//|[=!<>]=|[-+*/%^<>=,;:()\[\]{}])
+    | (?P<attr>    \.[A-Za-z0-9_]+)
+    | (?P<newline> \n)
+    | (?P<number>  [0-9][0-9_]*(?:\.[0-9][0-9_]*)?(?:[eE][+-]?[0-9]+)?)
+    | (?P<string>  "(?:[^"\\\n]|\\.)*")
+    | (?P<comment> \#[^\n]*)
+    | (?P<open>    "[^\n]*)
+    | (?P<end>     \Z)
+    | (?P<junk>    [\x00-\x08\x0b-\x1f\x7f]+ | .[^\x00-\x7f\w]*)
+    )""",
+    re.VERBOSE,
+)
+_LABEL = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_]*)?(?:\{[^{}\n\"#]*\}[A-Za-z0-9_]*)+[ \t]*:")
+_LABEL_TEXT = re.compile(r"[A-Za-z0-9_]+")
+_TAIL = re.compile(r"\w*")
+_DIGITS = re.compile(r"[0-9]+(?:_[0-9]+)*(?:\.[0-9]+(?:_[0-9]+)*)?(?:[eE][+-]?[0-9]+)?")
+_ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_MEANT = {
+    "**": "^", "&&": "and", "&": "and", "||": "or", "|": "or", "=>": "->", "|>": "->", ":=": "=", "!": "not",
+    "→": "->", "⇒": "->", "×": "*", "·": "*", "−": "-", "–": "-", "≤": "<=", "≥": ">=", "≠": "!=", "÷": "/",
+}  # fmt: skip
+_JUNK_HELP = {
+    "\\": "a line goes on inside brackets and after an operator",
+    "@": "write `matmul(a, b)`",
+    ".": "a number has digits on both sides of its point; a name follows its point directly",
+    "'": 'a string stands between double quotes: `"..."`',
+    '"': "a string stands between two double quotes",
+    "\u00a0": "put an ordinary space",
+}
+_LABEL_MAY_FOLLOW = frozenset({"->", "(", "{", "=", ",", "[", ";", "NEWLINE", ""})
+_ENDS_OPERAND = frozenset({")", "]", "}", "ATTRIBUTE", "NUMBER", "STRING", "POISON"})
+
+
+class Comment(Record):
+    """A comment from its `#` to the end of its line; `text` begins with the `#`."""
+
+    span: Span
+    text: str
+
+
+def normalise(text: str) -> str:
+    """The text without a byte order mark, every line ended by `\\n`."""
+    text = text.removeprefix("\ufeff")
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def comments(text: str, path: str) -> tuple[Comment, ...]:
+    """Every comment with its place, in the order of the text."""
+    found, line, start, position = [], 1, 0, 0
+    text = normalise(text)
+    for match in _MASTER.finditer(text):
+        if match.lastgroup == "newline":
+            line, start = line + 1, match.end()
+        elif match.lastgroup == "comment":
+            position = match.start("comment")
+            words = match["comment"].rstrip()
+            column = position - start + 1
+            found.append(Comment(Span(path, line, column, line, column + len(words)), words))
+    return tuple(found)
+
+
+def scan(text: str, problems: Problems) -> list[Token]:
+    """All tokens of a normalised text, ended by `$END`.
+
+    Words come as type "WORD" (layout.py tells names from keywords), newlines and `;` as they stand;
+    `denselayer{i}:` comes as LABEL_TEXT, _LABEL_OPEN, the tokens inside, _LABEL_CLOSE, `:`.
+    """
+    return _Scanner(text, problems).run()
+
+
+class _Scanner:
+    def __init__(self, text: str, problems: Problems) -> None:
+        self.text, self.problems = text, problems
+        self.tokens: list[Token] = []
+        self.line, self.start = 1, -1  # the line, and the offset before its first character: columns are offset - start
+        self.quiet = False
+        self.braces: set[int] = set()  # offsets of the braces of labels
+        self.reported_words: set[str] = set()
+
+    def run(self) -> list[Token]:
+        text, position, match = self.text, 0, _MASTER.match
+        tokens = self.tokens
+        append, new, line, start = tokens.append, Token, 1, -1
+        while True:
+            found = match(text, position)
+            assert found is not None  # every character is one alternative's
+            kind = found.lastgroup or ""
+            begin, position = found.span(kind)
+            if kind == "newline":
+                append(new("NEWLINE", "", line, begin - start, begin - start, False))
+                self.line = line = line + 1
+                self.start = start = begin
+            elif kind == "op":
+                word = text[begin:position]
+                if (word == "{" or word == "}") and (begin in self.braces or (word == "{" and self._label(begin))):
+                    position = self._brace(begin, word)
+                    continue
+                append(new(word, word, line, begin - start, position - start, self.quiet))
+                self.quiet = False
+            elif kind == "word":
+                word = text[begin:position]
+                if not word.isascii():
+                    self._foreign_word(begin, word)
+                kind = "LABEL_TEXT" if text.startswith("{", position) and self._label(begin) else "WORD"
+                append(new(kind, word, line, begin - start, position - start, self.quiet))
+                self.quiet = False
+            elif kind == "comment":
+                continue
+            elif kind == "end":
+                append(new("$END", "", line, begin - start, begin - start, self.quiet))
+                return tokens
+            else:
+                position = getattr(self, f"_{kind}")(begin, text[begin:position])
+
+    # ------------------------------------------------------------ kinds of tokens
+
+    def _put(self, type: str, text: str, begin: int, length: int) -> Token:
+        token = Token(type, text, self.line, begin - self.start, begin - self.start + length, self.quiet)
+        self.tokens.append(token)
+        self.quiet = False
+        return token
+
+    def _at(self, begin: int, length: int) -> Token:
+        """A place to report at."""
+        return Token("", "", self.line, begin - self.start, begin - self.start + length)
+
+    def _attr(self, begin: int, word: str) -> int:
+        """`.channels`, `.0`; the number `.5` where no operand stands before it."""
+        last = self.tokens[-1] if self.tokens else None
+        adjacent = last is not None and last.line == self.line and last.end == begin - self.start
+        if last is not None and last.type == "NUMBER" and adjacent and word[1].isdigit():
+            self._malformed(begin, word, "a number has one point")
+        elif word[1:].isdigit() and not (last and (last.type in _ENDS_OPERAND or self._is_name(last))):
+            self._malformed(begin, word, f"a number begins with a digit: `0{word}`")
+            self._put("NUMBER", "0" + word, begin, len(word))
+        else:
+            if word[1].isdigit() and not word[1:].isdigit():
+                self._malformed(begin, word, "what follows a point is a name, or a whole number")
+            self._put("ATTRIBUTE", word, begin, len(word))
+        return begin + len(word)
+
+    @staticmethod
+    def _is_name(token: Token) -> bool:
+        return token.type == "WORD" and token.text not in RESERVED
+
+    def _malformed(self, begin: int, word: str, help: str) -> None:
+        self.problems.error("E0107", self._at(begin, len(word)), f"`{word}` is not a number or a name", help)
+
+    def _number(self, begin: int, word: str) -> int:
+        end = begin + len(word)
+        rest = _TAIL.match(self.text, end)
+        tail = rest.group() if rest else ""
+        digits = word.replace("_", "")
+        if tail or not _DIGITS.fullmatch(word):
+            shown = word + tail if len(word) < 40 else word[:40] + "..."
+            help = "write digits, with `_` between them at most" if not tail.strip("_") else "a name begins with a letter"
+            self.problems.error("E0107", self._at(begin, len(word + tail)), f"`{shown}` is not a number", help)
+            self._put("POISON", word, begin, len(word + tail))
+        elif digits.isdigit() and len(digits.lstrip("0")) > MAX_INTEGER_DIGITS:
+            message = f"a whole number has at most {MAX_INTEGER_DIGITS} digits, this one has {len(digits)}"
+            help = "write it with a point or an exponent if it need not be exact"
+            self.problems.error("E0108", self._at(begin, len(word)), message, help)
+            self._put("POISON", word, begin, len(word))
+        elif float(digits) == float("inf"):
+            self.problems.error("E0108", self._at(begin, len(word)), "the number is too large", "numbers reach up to 1.7e308")
+            self._put("POISON", word, begin, len(word))
+        else:
+            self._put("NUMBER", digits, begin, len(word))
+        return end + len(tail)
+
+    def _string(self, begin: int, word: str) -> int:
+        self._put("STRING", self._unescape(begin, word[1:-1]), begin, len(word))
+        return begin + len(word)
+
+    def _unescape(self, begin: int, inside: str) -> str:
+        """The text that a string literal stands for; unknown escapes and control characters are reported."""
+        control = _CONTROL.search(inside)
+        if control:
+            place = self._at(begin + 1 + control.start(), 1)
+            self.problems.error("E0106", place, f"a string cannot hold the character U+{ord(control[0]):04X}", "leave it out")
+            inside = _CONTROL.sub("", inside)
+        if "\\" not in inside:
+            return inside
+
+        def replace(match: re.Match[str]) -> str:
+            if match[1] in _ESCAPES:
+                return _ESCAPES[match[1]]
+            place = self._at(begin + 1 + match.start(), 2)
+            help = 'there are `\\"`, `\\\\`, `\\n` and `\\t`; a path takes `/`'
+            self.problems.error("E0106", place, f"`{match[0]}` stands for nothing in a string", help)
+            return match[1]
+
+        return re.sub(r"\\(.)", replace, inside)
+
+    def _open(self, begin: int, word: str) -> int:
+        """A string without its closing quote: it ends with the line, before brackets that close others."""
+        kept = word.partition("#")[0].rstrip().rstrip("),]};")
+        self.problems.error("E0105", self._at(begin, len(kept)), "the string is not closed on its line", 'end it with `"`')
+        self._put("STRING", kept[1:].replace("\\", ""), begin, len(kept))
+        return begin + len(kept)
+
+    def _foreign(self, begin: int, word: str) -> int:
+        """Spellings of other languages, read as what was meant."""
+        place = self._at(begin, len(word))
+        if word[0] in "'“”„":
+            self.problems.error("E0104", place, "a string stands between double quotes", f'write "{word[1:-1]}"')
+            self._put("STRING", word[1:-1].replace("\\", ""), begin, len(word))
+        else:
+            meant = _MEANT[word]
+            self.problems.error("E0104", place, f"`{word}` is not an operator", f"write `{meant}`")
+            self._put("WORD" if meant.isalpha() else meant, meant, begin, len(word))
+        return begin + len(word)
+
+    def _junk(self, begin: int, word: str) -> int:
+        """Characters that mean nothing; the token after them is quiet."""
+        shown = f"`{word}`" if word.isprintable() and word.strip() else " ".join(f"U+{ord(c):04X}" for c in word[:4])
+        many = len(word) > 1
+        message = f"the character{'s' if many else ''} {shown} mean{'' if many else 's'} nothing here"
+        self.problems.error("E0104", self._at(begin, len(word)), message, _JUNK_HELP.get(word[0], "leave it out"))
+        self.quiet = True
+        return begin + len(word)
+
+    def _foreign_word(self, begin: int, word: str) -> None:
+        if word in self.reported_words:
+            return
+        self.reported_words.add(word)
+        self.problems.error("E0118", self._at(begin, len(word)), f"the name `{word}` holds letters other than A-Z, a-z, digits and `_`",
+                            f"write `{_ascii(word)}`")
+
+    # ------------------------------------------------------------ labels that hold a value
+
+    def _label(self, begin: int) -> bool:
+        """Whether `denselayer{i}:` starts here; its braces are then no brackets."""
+        last = self.tokens[-1].type if self.tokens else ""
+        whole = _LABEL.match(self.text, begin) if last in _LABEL_MAY_FOLLOW else None
+        if whole is None:
+            return False
+        self.braces.update(i for i in range(*whole.span()) if self.text[i] in "{}")
+        return True
+
+    def _brace(self, begin: int, word: str) -> int:
+        """A brace of a label, and after a closing one the text that goes on."""
+        self._put("_LABEL_OPEN" if word == "{" else "_LABEL_CLOSE", word, begin, 1)
+        more = _LABEL_TEXT.match(self.text, begin + 1) if word == "}" else None
+        if more is None:
+            return begin + 1
+        self._put("LABEL_TEXT", more.group(), begin + 1, len(more.group()))
+        return more.end()
+
+
+def _ascii(word: str) -> str:
+    """A spelling of `word` in ASCII: `größe` as `grosse`, `λ` as `lambda`."""
+    import unicodedata
+
+    spelled = []
+    for letter in word:
+        plain = unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
+        name = unicodedata.name(letter, "x").lower()
+        greek = name.split()[-1].replace("lamda", "lambda") if name.startswith("greek") else ""
+        spelled.append(letter if letter.isascii() else plain or greek or {"ß": "ss", "ø": "o", "æ": "ae"}.get(letter, "_"))
+    result = re.sub(r"[^A-Za-z0-9_]", "_", "".join(spelled))
+    return result if not result[:1].isdigit() else "_" + result

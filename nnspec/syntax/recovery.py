@@ -1,0 +1,154 @@
+"""After an error: the smallest change that lets the parser go on, which is also the help that the user reads.
+
+A repair is tried on the states alone (Burke and Fisher, "A practical method for LR and LL syntactic error
+diagnosis", 1987): put tokens in, replace one, leave one out; the one that reads furthest is taken. Where
+none gets past the error, the broken part becomes `Poison` (panic mode) up to the next token of the same
+bracket that can follow it: a comma, a closing bracket, an arrow, the end of the statement.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nnspec.syntax import _tables, messages
+from nnspec.syntax.tokens import Token
+
+if TYPE_CHECKING:
+    from nnspec.syntax.parser import Parser
+
+Repair = tuple[str, tuple[str, ...]]
+"""("insert" | "replace" | "delete", the terminals put in)."""
+
+_AHEAD = 12
+"""How many tokens of the statement a repair is tried on."""
+_ENOUGH = 4
+"""A repair is worth something when it reads so many tokens, or all to the end of the statement."""
+_INSERTED = ((",",), (":",), ("=",), ("in",), ("POISON",), ("NAME",), ("STRING",), (":", "POISON"), ("=", "POISON"))
+_PUNCTUATION = frozenset({":", "=", "==", ",", "in", "->"})
+_STOPS = frozenset({",", ";", "->", "_NEWLINE", "{", "$END", "=", "in"})
+_OPENERS, _CLOSERS = frozenset("([{"), frozenset(")]}")
+_MADE_UP = frozenset({"POISON", "NAME", "STRING"})
+
+
+def recover(parser: Parser) -> None:
+    """Report the error at the parser's token, unless it only echoes an earlier one, and get past it."""
+    token = parser.tokens[parser.position]
+    repair = _repair(parser)
+    if not (token.quiet or parser.last.quiet or parser.calm < 2):
+        messages.report(parser, token, expected(parser.states), repair)
+    parser.calm = 0
+    if repair is None:
+        _panic(parser)
+        return
+    how, kinds = repair
+    parser.position += how != "insert"
+    for kind in kinds:
+        _feed(parser, kind)
+
+
+def expected(states: list[int]) -> set[str]:
+    """Every terminal that can stand next."""
+    return {kind for kind in _tables.ACTIONS[states[-1]] if simulate(states, (kind,)) == 1}
+
+
+def simulate(states: list[int], kinds: tuple[str, ...]) -> int:
+    """How many of `kinds` the automaton reads from `states`, which stay as they are."""
+    kept, extra = len(states), []  # the states are states[:kept] + extra
+    for count, kind in enumerate(kinds):
+        while True:
+            action = _tables.ACTIONS[extra[-1] if extra else states[kept - 1]].get(kind)
+            if action is None:
+                return count
+            if action >= 0:
+                extra.append(action)
+                break
+            left, length, _, _ = _tables.RULES[~action]
+            inside = min(length, len(extra))
+            del extra[len(extra) - inside :]
+            kept -= length - inside
+            extra.append(_tables.GOTO[extra[-1] if extra else states[kept - 1]][left])
+    return len(kinds)
+
+
+# ---------------------------------------------------------------- repairs
+
+
+def _repair(parser: Parser) -> Repair | None:
+    """The repair that reads most of the statement; of equal ones the first in order, None where none helps."""
+    token = parser.tokens[parser.position]
+    here, after = _ahead(parser, parser.position), _ahead(parser, parser.position + 1)
+    best: Repair | None = None
+    most = 0
+    for how, kinds in _candidates(token, after):
+        ahead = here if how == "insert" else after
+        read = simulate(parser.states, kinds + ahead) - len(kinds)
+        if read > most and read >= min(len(ahead), _ENOUGH):
+            best, most = (how, kinds), read
+            if read == len(ahead):
+                break
+    return best
+
+
+def _candidates(token: Token, after: tuple[str, ...]) -> list[Repair]:
+    """What may be tried at `token`. Brackets match already, so none is put in or left out."""
+    candidates: list[Repair] = [("insert", kinds) for kinds in _INSERTED]
+    if token.type in _OPENERS or token.type in _CLOSERS or token.type in ("_NEWLINE", "$END"):
+        return candidates
+    if token.type in _PUNCTUATION:
+        candidates += [("replace", (kind,)) for kind in (":", "=", "==", ",", "in", "->") if kind != token.type]
+        candidates.append(("delete", ()))
+    else:
+        candidates += [("replace", (kind,)) for kind in ("POISON", "NAME", "STRING")]
+        if after[:1] == ("{",) or token.type not in ("NAME", "NUMBER", "STRING"):
+            candidates.append(("delete", ()))
+    return candidates
+
+
+def _ahead(parser: Parser, start: int) -> tuple[str, ...]:
+    """The types of the tokens from `start` to the end of the statement, `_AHEAD` at most."""
+    kinds = []
+    for token in parser.tokens[start : start + _AHEAD]:
+        kinds.append(token.type)
+        if token.type in ("_NEWLINE", "$END"):
+            break
+    return tuple(kinds)
+
+
+def _feed(parser: Parser, kind: str) -> None:
+    """Shift a token that stands nowhere: at the end of the last one, quiet and empty where its text is made up."""
+    line, column = (parser.last.line, parser.last.end) if parser.position else (1, 1)
+    made_up = kind in _MADE_UP
+    if not parser.feed(Token(kind, "" if made_up else kind, line, column, column, made_up)):
+        raise AssertionError(f"a repair with {kind} was tried and failed")
+
+
+# ---------------------------------------------------------------- panic
+
+
+def _panic(parser: Parser) -> None:
+    """Pop states until POISON can stand, and skip tokens until one can follow it."""
+    depth = sum(isinstance(v, Token) and v.type in _OPENERS for v in parser.values)
+    while True:
+        stop = _stop(parser, depth) if simulate(parser.states, ("POISON",)) else None
+        if stop is not None:
+            parser.position = stop
+            _feed(parser, "POISON")
+            return
+        value = parser.pop()
+        depth -= isinstance(value, Token) and value.type in _OPENERS
+
+
+def _stop(parser: Parser, wanted: int) -> int | None:
+    """Where to go on when POISON stands in a bracket of depth `wanted`; None if nothing there can follow it."""
+    index, depth = parser.position, parser.depth()
+    while True:
+        kind = parser.tokens[index].type
+        if depth == wanted and (kind in _STOPS or kind in _CLOSERS):
+            if simulate(parser.states, ("POISON", kind)) == 2:
+                return index
+            if kind in _CLOSERS or kind == "_NEWLINE":
+                return None
+        if kind == "$END":
+            return None
+        depth += (kind in _OPENERS) - (kind in _CLOSERS)
+        index += 1
