@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from nnspec.diagnostics import Span
+
     Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
     State = Mapping[str, Array]
 
@@ -31,6 +33,11 @@ class Options(Record):
 
 class Unsupported(Exception):
     """A square of the table that is empty: this op on this backend, with the reason, at the layer's place."""
+
+    def __init__(self, reason: str, span: Span) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.span = span
 
 
 class Driver(Protocol):

@@ -31,9 +31,12 @@ if TYPE_CHECKING:
 Column = tuple["Coordinate", list[Item]]  # the items of one use, and where it stands
 
 
-def build(graph: Graph) -> Program:
-    """The classes and statements that say the same as the graph, for any emitter."""
-    program = Program(graph)
+def build(graph: Graph, deterministic: bool = False) -> Program:
+    """The classes and statements that say the same as the graph, for any emitter.
+
+    `deterministic` marks every op use so that rows of noise ops print what draws nothing.
+    """
+    program = Program(graph, deterministic)
     builder = _Builder(graph, program)
     builder.module(graph.root)
     builder.finish()
@@ -88,6 +91,7 @@ class _Builder:
         columns = [((index,), module.items) for index, module in enumerate(definition.modules)]
         definition.body = _Body(self, definition).statements(columns, definition.scope, [])
         _simplify(definition.body)
+        _inline_numbers(definition)
         _mark_chains(definition, self.signatures[definition.module])
         name_variables(definition, self.signatures[definition.module], self.captured_names(definition))
         self.describe(definition)
@@ -99,7 +103,11 @@ class _Builder:
         for statement in definition.statements():
             if isinstance(statement, Apply):
                 op = statement.use.op
-                stateful = any(p.role == "buffer" for p in statement.use.layer.parameters.values()) if statement.use.layer else False
+                stateful = (
+                    any(p.role == "buffer" for p in statement.use.layer.parameters.values())
+                    if statement.use.layer
+                    else False
+                )
                 definition.noisy |= op.noisy
                 definition.stateful |= stateful
                 definition.training |= op.noisy or stateful
@@ -119,10 +127,26 @@ class _Builder:
         return definition
 
 
-_RESERVED_CLASSES = (
-    "Model Tensor Array Any Callable Dense Conv Embedding BatchNorm LayerNorm Linear Optimizer State Module Sequential "
-    "None True False"
-).split()
+_RESERVED_CLASSES = [
+    "Model",
+    "Tensor",
+    "Array",
+    "Any",
+    "Callable",
+    "Dense",
+    "Conv",
+    "Embedding",
+    "BatchNorm",
+    "LayerNorm",
+    "Linear",
+    "Optimizer",
+    "State",
+    "Module",
+    "Sequential",
+    "None",
+    "True",
+    "False",
+]
 
 
 class _Body:
@@ -164,7 +188,10 @@ class _Body:
     def apply(self, row: list[tuple[Coordinate, Node]], scope: Scope, loops: list[ForEach]) -> Apply:
         inputs, outputs = self.wires(row)
         member = self.member([(c, n.layer) for c, n in row], loops) if row[0][1].layer is not None else None
-        return Apply(OpUse([n for _, n in row], scope, [c for c, _ in row]), member, inputs, outputs)
+        return Apply(self.use([n for _, n in row], scope, [c for c, _ in row]), member, inputs, outputs)
+
+    def use(self, nodes: list[Node], scope: Scope, coordinates: list[Coordinate]) -> OpUse:
+        return OpUse(nodes, scope, coordinates, self.builder.program.deterministic)
 
     def invoke(self, row: list[tuple[Coordinate, Call]], scope: Scope, loops: list[ForEach]) -> Invoke:
         inputs, outputs = self.wires(row)
@@ -237,7 +264,7 @@ class _Body:
         uses = [n for n in nodes if n is not None]
         if not uses:
             return []
-        return [Construct(OpUse(uses, scope, coordinates[: len(uses)]), None, member, first.span)]
+        return [Construct(self.use(uses, scope, coordinates[: len(uses)]), None, member, first.span)]
 
     def first_use(self, layer: Layer) -> Node | None:
         """The node whose input types settled the layer's shapes, wherever in the model it stands."""
@@ -275,6 +302,54 @@ def _part(row: list[tuple[Coordinate, str]], loops: list[ForEach]) -> str | Loop
         if all(keys.setdefault(c[depth], text) == text for c, text in row):
             return LoopKey(loop, tuple(keys.get(k, "") for k in range(loop.count)))
     raise AssertionError(f"the name {row[0][1]!r} follows no single loop")
+
+
+_TAKES_NUMBERS = frozenset(
+    [
+        "Add",
+        "Sub",
+        "Mul",
+        "Div",
+        "Pow",
+        "Less",
+        "LessEqual",
+        "Greater",
+        "GreaterEqual",
+        "Equal",
+        "NotEqual",
+        "Maximum",
+        "Minimum",
+    ]
+)
+
+
+def _inline_numbers(definition: ClassDef) -> None:
+    """Numbers that meet tensors in arithmetic are written where they are used: `2.0 * x`.
+
+    Such a constant has no statement; `name_variables` finds its source in `definition.numbers`.
+    """
+    statements = list(definition.statements())
+    applied = [s for s in statements if isinstance(s, Apply)]
+    numbers = {s.outputs[0]: s for s in applied if type(s.use.op).__name__ == "Constant" and not s.use.outputs[0].rank}
+    for key, statement in list(numbers.items()):
+        readers = [s for s in statements if _reads(s, key)]
+        others = [k for s in readers if isinstance(s, Apply) for k in s.inputs if k not in numbers]
+        plain = all(isinstance(s, Apply) and type(s.use.op).__name__ in _TAKES_NUMBERS for s in readers)
+        if not (readers and plain and len(others) >= len(readers)) or statement.use.is_open:
+            numbers.pop(key)
+    ends = {k for s in statements if isinstance(s, Group | ForEach | Branch) for k in (s.exit,)}
+    definition.numbers = {key: s.use for key, s in numbers.items() if key not in ends}
+    _drop(definition.body, {id(numbers[k]) for k in definition.numbers})
+
+
+def _drop(body: list[Statement], dead: set[int]) -> None:
+    body[:] = [s for s in body if id(s) not in dead]
+    for statement in body:
+        if isinstance(statement, Group | ForEach):
+            _drop(statement.body, dead)
+        elif isinstance(statement, Branch):
+            _drop(statement.then, dead)
+            _drop(statement.otherwise, dead)
 
 
 def _simplify(body: list[Statement]) -> None:
@@ -342,9 +417,9 @@ def _is_chain(body: list[Statement], entry: Any, exit: Any, reads: dict[Any, int
             if statement.member is not None and statement.member.captured:
                 return False
             following = statement.outputs[0]
-        elif isinstance(statement, Group) and statement.chain and statement.entry == current:
-            following = statement.exit
-        elif isinstance(statement, ForEach) and statement.carried and statement.chain and statement.entry == current:
+        elif (isinstance(statement, Group) and statement.chain and statement.entry == current) or (
+            isinstance(statement, ForEach) and statement.carried and statement.chain and statement.entry == current
+        ):
             following = statement.exit
         else:
             return False

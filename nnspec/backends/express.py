@@ -45,18 +45,26 @@ class Argument:
 
 
 class Variable:
-    """A loop variable: source for its value in each iteration, over the scope around the loop."""
+    """A loop variable: source for its value in each iteration, over the scope around the loop.
 
-    def __init__(self, name: str, values: dict[Coordinate, Any], row: Callable[[int], str]) -> None:
+    One that runs through the keys of members has them in `keys`, and no `values`.
+    """
+
+    def __init__(
+        self, name: str, values: dict[Coordinate, Any], row: Callable[[int], str], keys: list[str] | None = None
+    ) -> None:
         self.name = name
         self.values = values
         self.row = row
+        self.keys = keys
 
 
 class Scope:
     """Where an expression stands: a class, or a loop inside one."""
 
-    def __init__(self, definition: ClassDef, parent: Scope | None = None, loops: dict[Coordinate, Loop] | None = None) -> None:
+    def __init__(
+        self, definition: ClassDef, parent: Scope | None = None, loops: dict[Coordinate, Loop] | None = None
+    ) -> None:
         self.definition = definition
         self.parent = parent
         self.loops = loops or {}  # the merged Loop objects by coordinate of the scope around
@@ -124,7 +132,11 @@ def _multiple(base: list[Any], values: list[Any]) -> str:
 
 def _numeric_settings(definition: ClassDef) -> list[str]:
     first = definition.module.settings
-    return [n for n, v in first.items() if all(isinstance(m.settings.get(n), int | float) for m in definition.modules) and v is not None]
+    return [
+        n
+        for n, v in first.items()
+        if all(isinstance(m.settings.get(n), int | float) for m in definition.modules) and v is not None
+    ]
 
 
 def setting_argument(definition: ClassDef, name: str) -> Argument:
@@ -151,7 +163,7 @@ def _loop_level(scope: Scope, coordinates: list[Coordinate], values: list[Any], 
     if all(outer.setdefault(c[:-1], v) == v for c, v in zip(coordinates, values, strict=True)):
         return express(scope.parent, list(outer), list(outer.values()), hint)
     for variable in scope.variables:
-        if all(variable.values.get(c) == v for c, v in zip(coordinates, values, strict=True)):
+        if variable.values and all(variable.values.get(c) == v for c, v in zip(coordinates, values, strict=True)):
             return variable.name
     name = _user_variable(scope, coordinates, values) or hint
     return _new_variable(scope, coordinates, values, name).name
@@ -269,7 +281,7 @@ class _Translation:
             raise _Unknown
         places = [c[:depth] for c in self.coordinates]
         for variable in scope.variables:
-            if all(variable.values.get(c) == v for c, v in zip(places, values, strict=True)):
+            if variable.values and all(variable.values.get(c) == v for c, v in zip(places, values, strict=True)):
                 return variable.name, _PRECEDENCE["atom"], values
         unique = dict(zip(places, values, strict=True))
         return _new_variable(scope, list(unique), list(unique.values()), id).name, _PRECEDENCE["atom"], values
@@ -325,7 +337,10 @@ def _open_size(definition: ClassDef, coordinates: list[Coordinate], values: list
         for axis in range(formal.type.rank):
             if all(m.inputs[index].type.shape[axis] == v for m, v in zip(modules, values, strict=True)):
                 return _shape_of(definition, index, axis)
-    codes = {v.python(_symbols(definition, m)) if isinstance(v, Dim) else literal(v) for m, v in zip(modules, values, strict=True)}
+    codes = {
+        v.python(_symbols(definition, m)) if isinstance(v, Dim) else literal(v)
+        for m, v in zip(modules, values, strict=True)
+    }
     if len(codes) != 1:
         raise AssertionError(f"no common source for the sizes {', '.join(map(str, values))}")
     return codes.pop()

@@ -4,14 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nnspec.backends.program import Apply, Branch, ClassDef, ForEach, Group, Invoke, Member, Statement
+from nnspec.backends.program import Apply, Branch, ClassDef, ForEach, Group, Invoke, Member, OpUse, Statement
 from nnspec.backends.source import Names
 
 if TYPE_CHECKING:
     from nnspec.backends.structure import Signature
 
 _LETTERS = ("x", "y", "z", "u", "v", "w")
-_RESERVED = "self torch nn F np jnp jax lax optax math model loss training key rng cache grad data batch".split()
+_RESERVED = [
+    "self",
+    "torch",
+    "nn",
+    "F",
+    "np",
+    "jnp",
+    "jax",
+    "lax",
+    "optax",
+    "math",
+    "model",
+    "loss",
+    "training",
+    "key",
+    "rng",
+    "cache",
+    "grad",
+    "data",
+    "batch",
+]
 
 
 def name_variables(definition: ClassDef, signature: Signature, captured: list[str]) -> None:
@@ -32,22 +52,27 @@ class _Namer:
 
     def run(self) -> None:
         module = self.definition.module
-        self.pool = Names((*_RESERVED, *_LETTERS))
+        self.pool = Names((*_RESERVED, *_LETTERS, *module.settings, *self.definition.scope.names.taken))
         for value, key in self.signature._keys.items():
             if value.name and key not in self.user:
                 self.user[key] = value.name
         for index, value in enumerate(module.inputs):
-            self.names["in", index] = self.pool.fresh(value.name) if value.name and value.name not in _LETTERS else self._letter()
+            self.names["in", index] = (
+                self.pool.fresh(value.name) if value.name and value.name not in _LETTERS else self._letter()
+            )
         self.definition.inputs = [self.names["in", i] for i in range(len(module.inputs))]
         for index, name in enumerate(self.captured):
             self.names["capture", index] = self.pool.fresh(name)
         self.definition.captures = [self.names["capture", i] for i in range(len(self.captured))]
+        for key, use in self.definition.numbers.items():
+            self.names[key] = number(use)
         self._measure(self.definition.body)
         for key in self.signature.outputs:
             self.last[key] = self.clock + 1
         self.clock = 0
         self._assign(self.definition.body)
         self.definition.returns = [self.names[k] for k in self.signature.outputs]
+        self.definition.scope.names.taken.update(n for n in self.names.values() if n.isidentifier())
 
     # ------------------------------------------------ when each value is read last
 
@@ -84,10 +109,12 @@ class _Namer:
             self.clock += 1
             if isinstance(statement, Apply | Invoke):
                 statement.arguments = tuple(self._read(k) for k in statement.inputs)
-                if isinstance(statement, Invoke):
-                    statement.passed = [p if isinstance(p, Member) else self.names[p] for p in statement.passed]  # type: ignore[misc]  # keys become names
                 self._name_members(statement)
-                self._release(_inputs_of(statement))
+                read = _inputs(statement)
+                self._release(read)
+                statement.dies = self._dying(read)
+                if isinstance(statement, Invoke):
+                    statement.passed = [p if isinstance(p, Member) else self.names[p] for p in statement.passed]
                 statement.targets = tuple(self._name(k) for k in statement.outputs)
             elif isinstance(statement, Group):
                 statement.input = self.names[statement.entry]
@@ -167,20 +194,31 @@ class _Namer:
                 self.free.append(name)
         self.free.sort(key=_LETTERS.index)
 
+    def _dying(self, keys: list[Any]) -> frozenset[str]:
+        """Names of values that are read here for the last time."""
+        alive = {n for k, n in self.names.items() if self.last.get(k, 0) > self.clock}
+        return frozenset(self.names[k] for k in keys) - alive
+
     def _name_members(self, statement: Apply | Invoke) -> None:
-        members = [statement.member, *([p for p in statement.passed if isinstance(p, Member)] if isinstance(statement, Invoke) else [])]
+        members = [
+            statement.member,
+            *([p for p in statement.passed if isinstance(p, Member)] if isinstance(statement, Invoke) else []),
+        ]
         for member in members:
             if member is not None and member.captured.startswith("#"):
                 member.captured = self.names["capture", int(member.captured[1:])]
 
 
+def number(use: OpUse) -> str:
+    """Source of a scalar constant: a float where it is one, whatever the spec wrote."""
+    if not use.outputs[0].is_float:
+        return use.code("value")
+    return use.express(lambda n: float(n.op.value) if isinstance(n.op.value, int) else n.op.value, "value")
+
+
 def _inputs(statement: Apply | Invoke) -> list[Any]:
     passed = [p for p in statement.passed if not isinstance(p, Member)] if isinstance(statement, Invoke) else []
     return [*statement.inputs, *passed]
-
-
-def _inputs_of(statement: Apply | Invoke) -> list[Any]:
-    return list(statement.inputs)
 
 
 def _defined(statement: Statement) -> list[Any]:
@@ -192,5 +230,3 @@ def _defined(statement: Statement) -> list[Any]:
     if isinstance(statement, ForEach | Branch):
         return [statement.exit]
     return []
-
-

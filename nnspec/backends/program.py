@@ -22,10 +22,11 @@ All variable names are settled here, legal and unique in their function.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from nnspec.backends.express import VARIES, Argument, Scope, express
+from nnspec.backends.express import VARIES, Argument, Scope, Variable, express
 from nnspec.backends.source import literal
 
 if TYPE_CHECKING:
@@ -61,10 +62,11 @@ class OpUse:
     all, and so is every setting that is not a number or a tuple of numbers.
     """
 
-    def __init__(self, nodes: list[Node], scope: Scope, coordinates: list[Key]) -> None:
+    def __init__(self, nodes: list[Node], scope: Scope, coordinates: list[Key], deterministic: bool = False) -> None:
         self.nodes = nodes
         self.scope = scope
         self.coordinates = coordinates
+        self.deterministic = deterministic  # nothing is drawn: agreement between backends is checked (DECISIONS 23)
 
     @property
     def op(self) -> Op:
@@ -106,7 +108,9 @@ class OpUse:
 
     def size(self, input: int, axis: int, hint: str = "") -> str:
         """Source for a size of an input (`axis` in example axes): what a constructor needs."""
-        return self.express(lambda n: n.inputs[input].type.shape[axis], hint or ("in_features" if axis < 0 else "in_channels"))
+        return self.express(
+            lambda n: n.inputs[input].type.shape[axis], hint or ("in_features" if axis < 0 else "in_channels")
+        )
 
     def parameter_shape(self, local: str) -> str:
         """Source of the shape of one of the layer's parameters: `(4 * width, in_channels, 1, 1)`."""
@@ -118,6 +122,11 @@ class OpUse:
             for i in range(rank)
         ]
         return "(" + ", ".join(sizes) + ("," if rank == 1 else "") + ")"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an output has an open size, known only in `forward`."""
+        return any(not isinstance(n, int) for t in self.outputs for n in t.shape)
 
     def express(self, read: Callable[[Node], Any], hint: str) -> str:
         """Source for anything that can be read off a node; `hint` names a new argument if one is needed."""
@@ -135,9 +144,19 @@ def _collapse(value: Any) -> Any:
 class LoopKey:
     """A part of a member's path that differs by iteration: `keys[k]` in iteration k of `loop`."""
 
-    def __init__(self, loop: ForEach | None, keys: tuple[str, ...]) -> None:
+    def __init__(self, loop: ForEach, keys: tuple[str, ...]) -> None:
         self.loop = loop
         self.keys = keys
+
+    def source(self) -> str:
+        """The loop variable that holds the key."""
+        return self.loop.key(list(self.keys))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LoopKey) and self.loop is other.loop and self.keys == other.keys
+
+    def __hash__(self) -> int:
+        return hash((id(self.loop), self.keys))
 
 
 class Member:
@@ -172,6 +191,7 @@ class Apply(Statement):
         self.inputs, self.outputs = inputs, outputs
         self.arguments: tuple[str, ...] = ()
         self.targets: tuple[str, ...] = ()
+        self.dies: frozenset[str] = frozenset()  # variables that nobody reads after this statement
         self.span = use.span
 
 
@@ -191,18 +211,19 @@ class Invoke(Statement):
         self.inputs, self.outputs = inputs, outputs
         self.arguments: tuple[str, ...] = ()
         self.targets: tuple[str, ...] = ()
-        self.passed: list[Key | Member] = []
+        self.dies: frozenset[str] = frozenset()
+        self.passed: list[Any] = []  # keys, later names; or Members
         self.scope: Scope | None = None
         self.coordinates: list[Key] = []
         self.span = calls[0].span
 
     @property
-    def constructor(self) -> list[tuple[str, str]]:
+    def constructor(self) -> list[tuple[Argument, str]]:
         """Source for each constructor argument of the class, in order. Ask after that class was printed."""
         assert self.scope is not None
         return [
-            (a.name, express(self.scope, self.coordinates, [a.values.get(c.module) for c in self.calls], a.name, None))
-            for a in self.definition.arguments
+            (a, express(self.scope, self.coordinates, [a.values.get(c.module) for c in self.calls], a.name, None))
+            for a in self.definition.ordered_arguments()
         ]
 
 
@@ -220,6 +241,7 @@ class Group(Statement):
         self.entry: Key = ()
         self.exit: Key = ()
         self.input = self.output = ""
+        self.dies: frozenset[str] = frozenset()
         self.span = sequence.span
 
 
@@ -247,26 +269,35 @@ class ForEach(Statement):
         self.initial = self.carry = self.result = self.collected = ""
         self.span = loop.span
 
-    @property
-    def variables(self) -> list[str]:
-        """Names of the loop variables that expressions of the body use. Ask after the body was printed."""
+    def key(self, keys: list[str]) -> str:
+        """The loop variable that runs through these keys; made on first need."""
         assert self.scope is not None
-        return [v.name for v in self.scope.variables]
+        for variable in self.scope.variables:
+            if variable.keys == keys:
+                return variable.name
+        variable = Variable(self.scope.names.fresh("key"), {}, lambda k: literal(keys[k]), keys)
+        self.scope.variables.insert(0, variable)
+        return variable.name
 
-    def rows(self) -> list[tuple[str, ...]]:
-        """The source of each variable's value, an iteration a row."""
+    def used(self, lines: list[str]) -> list[str]:
+        """The loop variables that these printed lines read."""
         assert self.scope is not None
-        return [tuple(v.row(k) for v in self.scope.variables) for k in range(self.count)]
+        words = set(re.findall(r"[A-Za-z_]\w*", "\n".join(lines)))
+        return [v.name for v in self.scope.variables if v.name in words]
 
-    def iterable(self) -> tuple[str, str]:
-        """`("_", "range(3)")`, `("width", "(64, 128)")` or `("width, stride", "[(64, 1), (128, 2)]")`."""
-        names, rows = self.variables, self.rows()
+    def header(self, lines: list[str]) -> str:
+        """What stands after `for`: `_ in range(3)`, `width in (64, 128)`, `width, stride in [(64, 1), (128, 2)]`."""
+        assert self.scope is not None
+        names = self.used(lines)
+        columns = [[v.row(k) for k in range(self.count)] for v in self.scope.variables if v.name in names]
         if not names:
-            return "_", f"range({self.count})"
+            return f"_ in range({self.count})"
         if len(names) == 1:
-            cells = [row[0] for row in rows]
-            return names[0], _range(cells) or "(" + ", ".join(cells) + ("," if len(cells) == 1 else "") + ")"
-        return ", ".join(names), "[" + ", ".join("(" + ", ".join(row) + ")" for row in rows) + "]"
+            cells = columns[0]
+            listed = _range(cells) or "(" + ", ".join(cells) + ("," if len(cells) == 1 else "") + ")"
+            return f"{names[0]} in {listed}"
+        rows = ["(" + ", ".join(cells) + ")" for cells in zip(*columns, strict=True)]
+        return f"{', '.join(names)} in [{', '.join(rows)}]"
 
 
 def _range(cells: list[str]) -> str:
@@ -326,6 +357,7 @@ class ClassDef:
         self.captures: list[str] = []
         self.returns: list[str] = []
         self.arguments: list[Argument] = []
+        self.numbers: dict[Key, OpUse] = {}  # constants that are written where they are used
         self.training = False  # whether its forward behaves differently in training (noise, batch norm)
         self.stateful = False  # whether it updates running statistics
         self.noisy = False  # whether it draws random numbers
@@ -333,6 +365,24 @@ class ClassDef:
     @property
     def module(self) -> Module:
         return self.modules[0]
+
+    def ordered_arguments(self) -> list[Argument]:
+        """Constructor arguments as printed: sizes of inputs, then settings in their order, those with defaults last."""
+        order = list(self.module.settings)
+
+        def rank(argument: Argument) -> tuple[bool, bool, int]:
+            place = order.index(argument.name) if argument.setting and argument.name in order else 0
+            return argument.default is not None, argument.setting, place
+
+        return sorted(self.arguments, key=rank)
+
+    def annotation(self, name: str, tensor: str, module: str) -> str:
+        """The type of a forward argument: captured layers and modules are not tensors."""
+        if name in self.captures:
+            from nnspec.ir.graph import Value
+
+            return tensor if isinstance(self.module.captures[self.captures.index(name)], Value) else module
+        return tensor
 
     def statements(self) -> Iterator[Statement]:
         """Every statement, nested ones too, in order."""
@@ -352,8 +402,9 @@ def walk(body: list[Statement]) -> Iterator[Statement]:
 class Program:
     """All that an emitter prints. `classes` are in order of need, the model (`root`) last."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, deterministic: bool = False) -> None:
         self.graph = graph
+        self.deterministic = deterministic
         self.classes: list[ClassDef] = []
         self.objective: ClassDef | None = None
 
@@ -367,7 +418,3 @@ class Program:
 
     def fields(self, role: str) -> list[Field]:
         return [f for f in self.graph.fields if f.role == role]
-
-
-def show(value: Any) -> str:
-    return literal(value)

@@ -73,8 +73,50 @@ class Names:
 
 
 SHADOWED = frozenset(
-    "abs all any bool callable dict dir enumerate eval exec filter float format hash id input int iter len list "
-    "map max min next object open print range repr reversed round set slice sorted str sum tuple type vars zip self cls".split()
+    [
+        "abs",
+        "all",
+        "any",
+        "bool",
+        "callable",
+        "dict",
+        "dir",
+        "enumerate",
+        "eval",
+        "exec",
+        "filter",
+        "float",
+        "format",
+        "hash",
+        "id",
+        "input",
+        "int",
+        "iter",
+        "len",
+        "list",
+        "map",
+        "max",
+        "min",
+        "next",
+        "object",
+        "open",
+        "print",
+        "range",
+        "repr",
+        "reversed",
+        "round",
+        "set",
+        "slice",
+        "sorted",
+        "str",
+        "sum",
+        "tuple",
+        "type",
+        "vars",
+        "zip",
+        "self",
+        "cls",
+    ]
 )
 
 
@@ -220,3 +262,16 @@ def split_commas(body: str) -> list[str]:
     if current.strip():
         parts.append(current.strip())
     return parts
+
+
+def helper_source(backend: str, name: str) -> str:
+    """The text of a top-level function of `backends/<backend>/helpers.py`, without importing what it imports."""
+    import ast
+    from pathlib import Path
+
+    text = (Path(__file__).parent / backend / "helpers.py").read_text(encoding="utf-8")
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+            return "\n".join(text.split("\n")[first - 1 : node.end_lineno])
+    raise LookupError(f"no helper {name} for {backend}")

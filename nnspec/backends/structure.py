@@ -236,7 +236,9 @@ def _produced(items: list[Item]) -> list[Value]:
 
 
 def _names(items: list[Item]) -> list[str]:
-    return [i.layer.name if isinstance(i, Node) else i.module.name for i in _leaves(items) if isinstance(i, Call) or i.layer]  # type: ignore[union-attr]  # checked in the filter
+    return [
+        i.layer.name if isinstance(i, Node) else i.module.name for i in _leaves(items) if isinstance(i, Call) or i.layer
+    ]  # type: ignore[union-attr]  # checked in the filter
 
 
 def _kind(type: TensorType) -> tuple[int, str, bool]:
@@ -251,7 +253,12 @@ def _structure(op: Op) -> tuple[Any, ...]:
         value = getattr(op, name)
         if kinds.get(name, "") not in _STRUCTURAL and _is_number(value):
             found.append("number")
-        elif kinds.get(name, "") not in _STRUCTURAL and isinstance(value, tuple) and value and all(map(_is_number, value)):
+        elif (
+            kinds.get(name, "") not in _STRUCTURAL
+            and isinstance(value, tuple)
+            and value
+            and all(map(_is_number, value))
+        ):
             found.append(("numbers", len(value)))
         else:
             found.append(value)

@@ -1,0 +1,96 @@
+"""From a graph to the text of a PyTorch file: classes, loss, optimizer, training steps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nnspec.backends.base import Options
+from nnspec.backends.build import build
+from nnspec.backends.describe import class_doc, file_doc
+from nnspec.backends.source import Writer, helper_source, literal
+from nnspec.backends.torch import activation, arithmetic, conv, linear, losses, noise, norm, pool, shape  # noqa: F401  # fill the table
+from nnspec.backends.torch.initial import print_initialise
+from nnspec.backends.torch.module import ModulePrinter
+from nnspec.backends.torch.training import print_training
+from nnspec.backends.values import sample_batch
+
+if TYPE_CHECKING:
+    from nnspec.backends.program import Program
+    from nnspec.ir.graph import Graph
+
+
+def emit(graph: Graph, options: Options = Options()) -> str:  # noqa: B008  # an immutable record
+    """The whole file. Raises `Unsupported` at an op that has no row."""
+    program = build(graph, options.verify)
+    body = Writer()
+    helpers = Writer()
+    for definition in program.classes:
+        body.blank(2)
+        ModulePrinter(definition).print(body, class_doc(definition, program))
+    if program.root.name != "Model":
+        body.blank(2)
+        body.line(f"Model = {program.root.name}")
+    print_initialise(program, body)
+    print_training(program, options, body)
+    _print_main(program, body)
+    for name in ("sinusoid",):
+        if f"{name}(" in body.text():
+            helpers.blank(2)
+            helpers.block(helper_source("torch", name))
+    out = Writer()
+    out.docstring(file_doc(graph, "PyTorch"))
+    out.blank()
+    _print_imports(out, body.text())
+    if helpers.lines:
+        out.blank(2)
+        out.block(helpers.text())
+    out.blank(2)
+    out.block(body.text())
+    return out.text()
+
+
+def _print_imports(out: Writer, text: str) -> None:
+    out.line("from __future__ import annotations")
+    out.blank()
+    standard = {"OrderedDict(": "from collections import OrderedDict", "math.": "import math"}
+    found = sorted((line for mark, line in standard.items() if mark in text), key=lambda s: (s.startswith("from"), s))
+    if "Sequence[" in text:
+        found.append("from collections.abc import Sequence")
+    for line in found:
+        out.line(line)
+    out.blank()
+    out.line("import torch")
+    if "F." in text:
+        out.line("import torch.nn.functional as F")
+    out.line("from torch import Tensor, nn" if "nn." in text else "from torch import Tensor")
+
+
+def _print_main(program: Program, out: Writer) -> None:
+    """Three steps on random data, so that the file can be tried by running it."""
+    out.blank(2)
+    with out.indented('if __name__ == "__main__":'):
+        out.line("torch.manual_seed(0)")
+        out.line(f"model = initialise({program.root.name}())")
+        entries = ", ".join(f"{literal(name)}: {_random(kind)}" for name, kind in sample_batch(program, 4).items())
+        out.line(f"batch = {{{entries}}}")
+        training = program.training
+        if training is None:
+            out.line("for name, value in outputs(model, batch).items():")
+            out.line("    print(name, tuple(value.shape))")
+            return
+        rates = [g.optimizer.lr.rate(1, 1, 3, 1) if g.optimizer is not None else 0.0 for g in training.groups]
+        out.line("optimizer = make_optimizer(model)")
+        with out.indented("for step in range(1, 4):"):
+            out.line(f"value = train_step(model, optimizer, batch, {literal(rates)}, step)")
+            out.line('print(f"step {step}: loss {value.item():.4f}")')
+
+
+def _random(kind: tuple[str, tuple[int, ...], int]) -> str:
+    dtype, sizes, classes = kind
+    inside = literal(sizes)
+    if dtype == "float32":
+        return f"torch.rand({inside})"
+    if dtype == "bool":
+        return f"torch.rand({inside}) > 0.5"
+    suffix = "" if dtype in ("class", "int64") else f", dtype=torch.{dtype}"
+    return f"torch.randint({classes or 2}, {inside}{suffix})"

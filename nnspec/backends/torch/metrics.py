@@ -1,0 +1,33 @@
+"""Metrics of a batch in torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nnspec.backends.source import literal
+
+if TYPE_CHECKING:
+    from nnspec.ir.graph import Metric
+
+
+def source(metric: Metric, prediction: str, target: str) -> str:
+    """Source of the metric, a scalar tensor averaged over the batch."""
+    if metric.name != "accuracy":
+        error = f"({prediction} - {target})"
+        return {
+            "mse": f"{error}.square().mean()",
+            "mae": f"{error}.abs().mean()",
+            "rmse": f"{error}.square().mean().sqrt()",
+        }[metric.name]
+    kind = metric.prediction.type
+    axis = metric.settings.get("axis")
+    if kind.rank == 0 or (kind.shape == (1,) and metric.target.type.rank <= 1 and metric.target.type.classes <= 2):
+        return f"(({prediction} > 0).flatten() == ({target} > 0).flatten()).float().mean()"
+    along = (
+        int(axis) if isinstance(axis, int) else (0 if kind.rank > 2 else kind.rank - 1)
+    )  # the class axis of cross_entropy
+    wanted = f"{target}.argmax({along + 1})" if metric.target.type.is_float else target
+    top = metric.settings.get("top", 1)
+    if top in (1, None):
+        return f"({prediction}.argmax({along + 1}) == {wanted}).float().mean()"
+    return f"({prediction}.topk({literal(top)}, {along + 1}).indices == {wanted}.unsqueeze({along + 1})).any({along + 1}).float().mean()"

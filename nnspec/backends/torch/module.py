@@ -1,0 +1,402 @@
+"""One `nn.Module` a class: the constructor's members and the lines of `forward`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from nnspec.backends.lines import Line, nest
+from nnspec.backends.program import (
+    Apply,
+    Branch,
+    ClassDef,
+    Construct,
+    ForEach,
+    Group,
+    Invoke,
+    LoopKey,
+    Member,
+    Statement,
+)
+from nnspec.backends.source import Writer, literal
+from nnspec.backends.torch.losses import penalty
+from nnspec.backends.torch.rows import row
+from nnspec.ir.types import show_shape
+
+if TYPE_CHECKING:
+    from nnspec.backends.program import OpUse
+
+Path = tuple[str | LoopKey, ...]
+
+
+class ModulePrinter:
+    """Prints a ClassDef. Members come first, because only printing them settles the constructor's arguments."""
+
+    def __init__(self, definition: ClassDef) -> None:
+        self.definition = definition
+        self.made: set[Path] = set()
+        self.containers: set[Path] = set()
+        self.sequences: set[Statement] = set()
+        self.buffers: dict[Statement, str] = {}
+        self.penalties: dict[tuple[str, ...], str] = {}
+        self.owner = "self"
+
+    def print(self, out: Writer, doc: str) -> None:
+        definition = self.definition
+        members, body = _inner(2), _inner(2)
+        self.members(definition.body, members)
+        self.forward(definition.body, body, result=definition.returns[0] if len(definition.returns) == 1 else "")
+        if len(definition.returns) != 1:
+            body.line(f"return {', '.join(definition.returns)}")
+        kept = keep_arguments(definition, body)
+        with out.indented(f"class {definition.name}(nn.Module):"):
+            out.docstring(doc)
+            out.blank()
+            signature = [
+                f"{a.name}: {a.annotation}" + (f" = {literal(a.default)}" if a.default is not None else "")
+                for a in definition.ordered_arguments()
+            ]
+            with out.indented(f"def __init__({', '.join(['self', *signature])}) -> None:"):
+                out.line("super().__init__()")
+                for name in kept:
+                    out.line(f"self.{name} = {name}")
+                out.lines.extend(members.lines)
+            out.blank()
+            names = [
+                f"{n}: {definition.annotation(n, 'Tensor', 'nn.Module')}"
+                for n in (*definition.inputs, *definition.captures)
+            ]
+            count = len(definition.returns)
+            result = "Tensor" if count == 1 else f"tuple[{', '.join(['Tensor'] * count)}]"
+            with out.indented(f"def forward({', '.join(['self', *names])}) -> {result}:"):
+                out.lines.extend(body.lines)
+
+    # ---------------------------------------------------------------- members
+
+    def members(self, body: list[Statement], out: Writer) -> None:
+        for statement in body:
+            if isinstance(statement, Apply):
+                self.applied(statement, out)
+            elif isinstance(statement, Invoke) and self.first(statement.member):
+                self.store(out, statement.member.path, build(statement))
+            elif isinstance(statement, Construct) and self.first(statement.member):
+                made = construct(statement.use) if statement.use is not None else build(statement.invoke)
+                self.store(out, statement.member.path, made)
+            elif isinstance(statement, Group):
+                self.group(statement, out)
+            elif isinstance(statement, ForEach):
+                self.loop(statement, out)
+            elif isinstance(statement, Branch):
+                self.branch(statement, out)
+
+    def applied(self, statement: Apply, out: Writer) -> None:
+        """What `__init__` makes for one op: its layer, or the constant that it is."""
+        form = row(statement.use)
+        if statement.member is not None and form.construct is not None and self.first(statement.member):
+            self.store(out, statement.member.path, form.construct(statement.use))
+        elif form.constant and not statement.use.is_open and form.call is not None:
+            name = self.definition.scope.names.fresh(f"{statement.use.op.name}_{statement.targets[0]}")
+            self.buffers[statement] = name
+            out.line(f'self.register_buffer("{name}", {form.call(statement.use)}, persistent=False)')
+
+    def first(self, member: Member) -> bool:
+        """Whether this place constructs the member: it is the class's own, and was not made before."""
+        if member.captured or member.path in self.made:
+            return False
+        self.made.add(member.path)
+        return True
+
+    def store(self, out: Writer, path: Path, source: str) -> None:
+        """`self.conv1 = ...`, or an entry of the container that holds it."""
+        for depth in range(1, len(path)):
+            self.contain(out, path[:depth])
+        out.line(f"{place(path)} = {source}")
+
+    def contain(self, out: Writer, path: Path) -> None:
+        if path not in self.containers:
+            self.containers.add(path)
+            out.line(f"{place(path)} = nn.ModuleDict()")
+
+    def group(self, group: Group, out: Writer) -> None:
+        if self.is_sequential(group):
+            self.claim(group)
+            self.store(out, group.name, self.sequential(group.body))
+        else:
+            self.members(group.body, out)
+
+    def loop(self, loop: ForEach, out: Writer) -> None:
+        if loop.name and self.is_sequential(loop):
+            self.claim(loop)
+            self.store(out, loop.name, self.sequential([loop]))
+            return
+        for path in _paths(loop.body):
+            for depth in range(1, len(path)):
+                if not any(isinstance(part, LoopKey) and part.loop is loop for part in path[:depth]):
+                    self.contain(out, path[:depth])
+        inner = _inner(out.depth + 1)
+        self.members(loop.body, inner)
+        if inner.lines:
+            out.line(f"for {loop.header(inner.lines)}:")
+            out.lines.extend(inner.lines)
+
+    def branch(self, branch: Branch, out: Writer) -> None:
+        then, otherwise = _inner(out.depth + 1), _inner(out.depth + 1)
+        self.members(branch.then, then)
+        self.members(branch.otherwise, otherwise)
+        branch.flag = f"self.{self.flag(branch)}"
+        out.line(f"{branch.flag} = {branch.condition}")
+        _if_else(out, branch.flag, then, otherwise)
+
+    def flag(self, branch: Branch) -> str:
+        """The attribute under which `forward` finds which branch was taken."""
+        groups = [s for s in (*branch.then, *branch.otherwise) if isinstance(s, Group) and isinstance(s.name[0], str)]
+        wanted = f"has_{groups[0].name[0]}" if groups else f"use_{branch.target or 'branch'}"
+        return self.definition.scope.names.fresh(wanted)
+
+    # ---------------------------------------------------------------- Sequentials
+
+    def is_sequential(self, statement: Group | ForEach) -> bool:
+        """Whether `nn.Sequential` says it: a chain of steps made here, each of which has a module form."""
+        return bool(statement.name) and self.fits(statement) and all(isinstance(p, str) for p in statement.name)
+
+    def fits(self, statement: Statement) -> bool:
+        if isinstance(statement, Apply):
+            form = row(statement.use)
+            if statement.member is None or form.construct is None:
+                return form.module is not None
+            return not form.reads_member and not statement.member.captured and statement.member.path not in self.made
+        if isinstance(statement, Invoke):
+            return not statement.member.captured and statement.member.path not in self.made
+        return isinstance(statement, Group | ForEach) and statement.chain and all(map(self.fits, statement.body))
+
+    def claim(self, statement: Group | ForEach) -> None:
+        """Note that a Sequential constructs all that stands in it."""
+        self.sequences.add(statement)
+        for inner in statement.body:
+            if isinstance(inner, Apply | Invoke) and inner.member is not None:
+                self.made.add(inner.member.path)
+            elif isinstance(inner, Group | ForEach):
+                self.claim(inner)
+
+    def sequential(self, body: list[Statement]) -> str:
+        """`nn.Sequential(...)`; steps keep their numbers, or their labels where they have some."""
+        labels = [label for statement in body for label in _labels(statement)]
+        if labels == [str(k) for k in range(len(labels))]:
+            return f"nn.Sequential({', '.join(self.step(s) for s in body)})"
+        return f"nn.Sequential(OrderedDict([{', '.join(self.labelled(s) for s in body)}]))"
+
+    def step(self, statement: Statement) -> str:
+        if isinstance(statement, Apply):
+            form = row(statement.use)
+            if form.construct is not None and statement.member is not None:
+                return form.construct(statement.use)
+            assert form.module is not None
+            return form.module(statement.use)
+        if isinstance(statement, Invoke):
+            return build(statement)
+        if isinstance(statement, Group):
+            return self.sequential(statement.body)
+        assert isinstance(statement, ForEach)
+        steps = [self.step(s) for s in statement.body]
+        if len(steps) == 1:
+            return f"*[{steps[0]} for {statement.header(steps)}]"
+        return f"*[step for {statement.header(steps)} for step in ({', '.join(steps)})]"
+
+    def labelled(self, statement: Statement) -> str:
+        """`("conv1", nn.Conv2d(...))`, or a starred list of such pairs for copies."""
+        if not isinstance(statement, ForEach):
+            return f"({literal(_labels(statement)[0])}, {self.step(statement)})"
+        steps = [self.step(s) for s in statement.body]
+        keys = _labels(statement)
+        rows = [keys[k * len(steps) : (k + 1) * len(steps)] for k in range(statement.count)]
+        names = [statement.key([r[j] for r in rows]) for j in range(len(steps))]
+        pairs = [f"({name}, {step})" for name, step in zip(names, steps, strict=True)]
+        if len(pairs) == 1:
+            return f"*[{pairs[0]} for {statement.header(pairs)}]"
+        return f"*[pair for {statement.header(pairs)} for pair in ({', '.join(pairs)})]"
+
+    # ---------------------------------------------------------------- forward
+
+    def forward(self, body: list[Statement], out: Writer, result: str = "") -> None:
+        """Statements as lines; with `result`, the last one returns that variable."""
+        lines: list[Line] = []
+        for statement in body:
+            line = self.line(statement)
+            if line is not None:
+                lines.append(line)
+            elif not isinstance(statement, Construct):
+                _flush(lines, out)
+                self.compound(statement, out)
+        if result:
+            lines.append(Line("return", result, dies=frozenset({result})))
+        _flush(lines, out)
+
+    def line(self, statement: Statement) -> Line | None:
+        """The one line of a statement, if it has one."""
+        if isinstance(statement, Apply):
+            return Line(", ".join(statement.targets), self.call(statement), note(statement), statement.dies)
+        if isinstance(statement, Invoke):
+            passed = [reference(p) if isinstance(p, Member) else str(p) for p in statement.passed]
+            source = f"{reference(statement.member)}({', '.join([*statement.arguments, *passed])})"
+            return Line(", ".join(statement.targets), source, note(statement), statement.dies)
+        if isinstance(statement, Group) and statement in self.sequences:
+            return Line(
+                statement.output, f"{place(statement.name)}({statement.input})", note(statement), statement.dies
+            )
+        if isinstance(statement, ForEach) and statement in self.sequences:
+            return Line(statement.carry, f"{place(statement.name)}({statement.initial})", note(statement))
+        return None
+
+    def call(self, statement: Apply) -> str:
+        form = row(statement.use)
+        if statement in self.buffers:
+            return f"self.{self.buffers[statement]}"
+        if form.reads_member:
+            assert form.call is not None
+            return form.call(statement.use, reference(statement.member), *statement.arguments)
+        if form.construct is not None and statement.member is not None:
+            return f"{reference(statement.member)}({', '.join(statement.arguments)})"
+        if type(statement.use.op).__name__ == "Penalty":
+            return penalty(statement.use, self.penalties)
+        assert form.call is not None, statement.use.op
+        return form.call(statement.use, *statement.arguments)
+
+    def compound(self, statement: Statement, out: Writer) -> None:
+        if isinstance(statement, Group):
+            self.forward(statement.body, out)
+        elif isinstance(statement, ForEach):
+            self.forward_loop(statement, out)
+        elif isinstance(statement, Branch):
+            then, otherwise = _inner(out.depth + 1), _inner(out.depth + 1)
+            self.forward(statement.then, then)
+            self.forward(statement.otherwise, otherwise)
+            _if_else(out, statement.flag or statement.condition, then, otherwise)
+
+    def forward_loop(self, loop: ForEach, out: Writer) -> None:
+        if loop.carried and loop.initial != loop.carry:
+            out.line(f"{loop.carry} = {loop.initial}")
+        if not loop.carried:
+            out.line(f"{loop.collected} = []")
+        inner = _inner(out.depth + 1)
+        self.forward(loop.body, inner)
+        if loop.carried and loop.result != loop.carry:
+            inner.line(f"{loop.carry} = {loop.result}")
+        if not loop.carried:
+            inner.line(f"{loop.collected}.append({loop.result})")
+        header, lines = _over_values(loop, inner.lines) or (loop.header(inner.lines), inner.lines)
+        out.line(f"for {header}:")
+        out.lines.extend(lines)
+
+
+def _over_values(loop: ForEach, lines: list[str]) -> tuple[str, list[str]] | None:
+    """`block in self.layer1.values()` where the loop's members are the container's only ones."""
+    used = loop.used(lines)
+    if not loop.name or len(used) != 1 or not all(isinstance(p, str) for p in loop.name):
+        return None
+    element = f"{place(loop.name)}[{used[0]}]"
+    replaced = [line.replace(element, "block") for line in lines]
+    if loop.used(replaced) or not any(element in line for line in lines):
+        return None
+    return f"block in {place(loop.name)}.values()", replaced
+
+
+def _flush(lines: list[Line], out: Writer) -> None:
+    for line in nest(lines):
+        out.line(f"return {line.source}" if line.target == "return" else f"{line.target} = {line.source}", line.note)
+    lines.clear()
+
+
+def keep_arguments(definition: ClassDef, body: Writer) -> list[str]:
+    """Constructor arguments that `forward` reads: they become attributes, and the lines say so."""
+    names = [a.name for a in definition.ordered_arguments()]
+    used = [n for n in names if any(re.search(rf"(?<![.\w]){n}\b(?!=[^=])", line) for line in body.lines)]
+    for name in used:
+        body.lines = [re.sub(rf"(?<![.\w]){name}\b(?!=[^=])", f"self.{name}", line) for line in body.lines]
+    return used
+
+
+def _inner(depth: int) -> Writer:
+    writer = Writer()
+    writer.depth = depth
+    return writer
+
+
+def _if_else(out: Writer, condition: str, then: Writer, otherwise: Writer) -> None:
+    if then.lines:
+        out.line(f"if {condition}:")
+        out.lines.extend(then.lines)
+        if otherwise.lines:
+            out.line("else:")
+            out.lines.extend(otherwise.lines)
+    elif otherwise.lines:
+        out.line(f"if not {condition}:" if condition.replace(".", "").isidentifier() else f"if not ({condition}):")
+        out.lines.extend(otherwise.lines)
+
+
+def _labels(statement: Statement) -> list[str]:
+    """The keys that a step takes in its Sequential: one, or one for each written-out copy."""
+    if isinstance(statement, ForEach):
+        return [str(getattr(item, "label", "")) for items in statement.loop.iterations for item in items]
+    if isinstance(statement, Group):
+        return [statement.label]
+    if isinstance(statement, Apply):
+        return [statement.use.nodes[0].label]
+    assert isinstance(statement, Invoke)
+    return [statement.calls[0].label]
+
+
+def _paths(body: list[Statement]) -> list[Path]:
+    """The paths of all members that statements (and those inside them) use."""
+    from nnspec.backends.program import walk
+
+    return [
+        s.member.path
+        for s in walk(body)
+        if isinstance(s, Apply | Invoke) and s.member is not None and not s.member.captured
+    ]
+
+
+def construct(use: OpUse) -> str:
+    make = row(use).construct
+    assert make is not None
+    return make(use)
+
+
+def build(invoke: Invoke | None) -> str:
+    """`Bottleneck(in_channels, 64, stride=2)`: arguments with defaults by name, left out where they hold."""
+    assert invoke is not None
+    parts = []
+    for argument, source in invoke.constructor:
+        if argument.default is None:
+            parts.append(source)
+        elif source != literal(argument.default):
+            parts.append(f"{argument.name}={source}")
+    return f"{invoke.definition.name}({', '.join(parts)})"
+
+
+def place(path: Path) -> str:
+    """`self.features["0"]`; inside a loop the varying part is the loop's key variable."""
+    source = "self"
+    for position, part in enumerate(path):
+        if isinstance(part, LoopKey):
+            source += f"[{part.source()}]"
+        else:
+            source += f"[{literal(part)}]" if position else f".{part}"
+    return source
+
+
+def reference(member: Member | None) -> str:
+    assert member is not None
+    return member.captured or place(member.path)
+
+
+def note(statement: Apply | Invoke | Group | ForEach) -> str:
+    """The shape of the result where it is not that of the input and the same in every use."""
+    if isinstance(statement, Group | ForEach):
+        return ""
+    items = statement.use.nodes if isinstance(statement, Apply) else statement.calls
+    shapes = {item.outputs[0].type.shape for item in items}
+    before = {item.inputs[0].type.shape for item in items if item.inputs}
+    if len(shapes) != 1 or shapes == before or len(items[0].outputs) != 1:
+        return ""
+    return show_shape(shapes.pop())

@@ -1,0 +1,246 @@
+"""The functions beside the model: outputs, loss, optimizer, training steps, evaluation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nnspec.backends.source import Writer, literal
+from nnspec.backends.torch.module import ModulePrinter
+from nnspec.backends.torch.optimizers import print_optimizer
+from nnspec.backends.values import field_of
+
+if TYPE_CHECKING:
+    from nnspec.backends.base import Options
+    from nnspec.backends.program import Program
+    from nnspec.ir.graph import Field, Value
+
+
+def print_training(program: Program, options: Options, out: Writer) -> None:
+    _print_noise(program, out)
+    _print_outputs(program, out)
+    if program.training is None:
+        if options.verify:
+            _print_projection(program, out)
+        return
+    _print_weights(program, out)
+    _print_loss(program, out)
+    print_optimizer(program, options, out)
+    _print_steps(program, out)
+    _print_evaluate(program, out)
+
+
+def _batch(program: Program) -> str:
+    return "with_noise(batch)" if program.fields("noise") else "batch"
+
+
+def call_model(program: Program) -> str:
+    """`logits = model(batch["image"])`."""
+    names = [field_of(program.graph, v) for v in program.graph.root.inputs]
+    given = ", ".join(f"batch[{literal(f.name)}]" for f in names if f is not None)
+    return f"{', '.join(program.root.returns)} = model({given})"
+
+
+def _print_noise(program: Program, out: Writer) -> None:
+    """Fields that are drawn for each example, unless the batch brings them."""
+    noises = program.fields("noise")
+    if not noises:
+        return
+    out.blank(2)
+    with out.indented("def with_noise(batch: dict[str, Tensor]) -> dict[str, Tensor]:"):
+        out.docstring("The batch and a fresh draw of what the model calls noise, unless the batch brings it.")
+        first = next((f for f in program.graph.fields if f.role != "noise"), None)
+        reference = f"batch[{literal(first.name)}]" if first is not None else ""
+        out.line(f"size = len({reference})" if reference else "size = 1")
+        floats = next((f for f in program.fields("input") if f.value.type.is_float), None)
+        like = f", dtype=batch[{literal(floats.name)}].dtype" if floats is not None else ""
+        like += f", device={reference}.device" if reference else ""
+        entries = ", ".join(f"{literal(f.name)}: {_draw(f, like)}" for f in noises)
+        out.line(f"return {{{entries}, **batch}}")
+
+
+def _draw(field: Field, like: str) -> str:
+    sizes = "".join(f", {n}" for n in field.value.type.shape)
+    shape = f"(size{sizes or ','})"
+    init = field.noise
+    values = dict(init.settings) if init is not None else {}
+    if init is not None and init.name == "uniform":
+        a, b = float(values["a"]), float(values["b"])
+        return f"torch.rand({shape}{like}) * {literal(b - a)} + {literal(a)}"
+    std = float(values.get("std", 1.0))
+    return f"torch.randn({shape}{like})" + (f" * {literal(std)}" if std != 1.0 else "")
+
+
+def _print_outputs(program: Program, out: Writer) -> None:
+    out.blank(2)
+    with out.indented(f"def outputs(model: {program.root.name}, batch: dict[str, Tensor]) -> dict[str, Tensor]:"):
+        out.docstring("The results of the model by name.")
+        if program.fields("noise"):
+            out.line("batch = with_noise(batch)")
+        out.line(call_model(program))
+        names = list(program.graph.outputs)
+        pairs = [f"{literal(n)}: {v}" for n, v in zip(names, program.root.returns, strict=False)]
+        out.line(f"return {{{', '.join(pairs)}}}")
+
+
+def _print_projection(program: Program, out: Writer) -> None:
+    """Without an objective, agreement is checked on a fixed random projection of the outputs."""
+    out.blank(2)
+    with out.indented(f"def loss(model: {program.root.name}, batch: dict[str, Tensor], step: int = 1) -> Tensor:"):
+        out.docstring("The outputs, each weighted with the tensor of its name that the batch brings, summed.")
+        out.line("found = outputs(model, batch)")
+        floats = [n for n, v in program.graph.outputs.items() if v.type.is_float]
+        terms = [f"(found[{literal(n)}] * batch[{literal(n + '.weight')}]).sum()" for n in floats]
+        out.line(f"return {' + '.join(terms)}")
+
+
+def _print_weights(program: Program, out: Writer) -> None:
+    """A selector for each set of parameters that a penalty reads."""
+    assert program.objective is not None
+    for name, paths in penalised(program).items():
+        out.blank(2)
+        with out.indented(f"def {name}(model: nn.Module) -> list[Tensor]:"):
+            everything = {p.path for p in program.graph.root.parameters() if p.role != "buffer" and len(p.shape) > 1}
+            if set(paths) == everything:
+                out.docstring("What a regulariser acts on: every weight, no bias and no scale.")
+                out.line("return [p for p in model.parameters() if p.ndim > 1]")
+            else:
+                out.docstring("What a regulariser acts on.")
+                out.line(f"names = {literal(tuple(paths))}")
+                out.line("return [model.get_parameter(name) for name in names]")
+
+
+def penalised(program: Program) -> dict[str, tuple[str, ...]]:
+    """The sets of paths under penalties, each with the name of the function that selects them."""
+    found: dict[str, tuple[str, ...]] = {}
+    assert program.objective is not None
+    for item in program.objective.module.flat():
+        paths = getattr(getattr(item, "op", None), "paths", None)
+        if paths is not None and tuple(paths) not in found.values():
+            found["weights" if not found else f"weights_{len(found) + 1}"] = tuple(paths)
+    return found
+
+
+def _print_loss(program: Program, out: Writer) -> None:
+    objective, training = program.objective, program.training
+    assert objective is not None and training is not None
+    body = Writer()
+    body.depth = 1
+    printer = ModulePrinter(objective)
+    printer.penalties = {paths: name for name, paths in penalised(program).items()}
+    printer.forward(objective.body, body, result=objective.returns[0])
+    reads = list(zip(training.reads, objective.inputs, strict=False))
+    step = objective.inputs[len(training.reads)] if training.uses_step else "step"
+    out.blank(2)
+    header = f"def loss(model: {program.root.name}, batch: dict[str, Tensor], {step}: int = 1) -> Tensor:"
+    with out.indented(header):
+        out.docstring("What training minimises, averaged over the batch.")
+        if program.fields("noise"):
+            out.line("batch = with_noise(batch)")
+        _read_values(program, reads, out)
+    out.lines.extend(body.lines)
+
+
+def _read_values(program: Program, reads: list[tuple[Value, str]], out: Writer) -> None:
+    """Bind the names that an expression over the model's values reads."""
+    graph = program.graph
+    results = [*graph.outputs.values(), *graph.taps.values()]
+    wanted = {value: name for value, name in reads if field_of(graph, value) is None}
+    if wanted:
+        targets = [wanted.get(value, "_") for value in results]
+        call = call_model(program).split(" = ", 1)[1]
+        out.line(f"{', '.join(targets)} = {call}")
+        for value, name in wanted.items():
+            if targets[results.index(value)] != name:
+                out.line(f"{name} = {targets[results.index(value)]}")
+    for value, name in reads:
+        field = field_of(graph, value)
+        if field is not None:
+            out.line(f"{name} = batch[{literal(field.name)}]")
+
+
+def _print_steps(program: Program, out: Writer) -> None:
+    model, training = program.root.name, program.training
+    assert training is not None
+    noisy = program.root.noisy or bool(program.fields("noise"))
+    seed = int(training.settings.get("seed", 0) or 0)  # type: ignore[call-overload]  # a checked number
+    if noisy:
+        out.blank(2)
+        out.line(f"SEED = {seed}  # of the noise; each step draws its own from (SEED, step)")
+    out.blank(2)
+    with out.indented(
+        f"def gradients(model: {model}, batch: dict[str, Tensor], step: int = 1) -> tuple[Tensor, dict[str, Tensor]]:"
+    ):
+        out.docstring("The loss of a batch and its gradient by every trained parameter.")
+        out.line("model.train()")
+        if noisy:
+            out.line("torch.manual_seed(SEED + 1_000_003 * step)")
+        out.line("value = loss(model, batch, step)")
+        out.line("named = {n: p for n, p in model.named_parameters() if p.requires_grad}")
+        out.line("found = torch.autograd.grad(value, list(named.values()), materialize_grads=True)")
+        out.line("return value.detach(), dict(zip(named, found))")
+    out.blank(2)
+    head = f"model: {model}, optimizer: torch.optim.Optimizer"
+    with out.indented(f"def train_step({head}, batch: dict[str, Tensor], lr: Sequence[float], step: int) -> Tensor:"):
+        out.docstring("One update from one batch; `lr` has a rate for each group of parameters.")
+        out.line("model.train()")
+        if noisy:
+            out.line("torch.manual_seed(SEED + 1_000_003 * step)")
+        out.line("optimizer.zero_grad()")
+        out.line("value = loss(model, batch, step)")
+        out.line("value.backward()")
+        out.line("update(optimizer, lr)")
+        out.line("return value.detach()")
+    out.blank(2)
+    with out.indented(
+        f"def train_steps({head}, data: dict[str, Tensor], order: Tensor, lr: Sequence[Sequence[float]], first_step: int = 1) -> Tensor:"
+    ):
+        out.docstring("One update for each row of `order`, which holds the examples of a batch; their losses.")
+        out.line("losses = []")
+        with out.indented("for step, (rows, rates) in enumerate(zip(order, lr), first_step):"):
+            out.line("batch = {name: values[rows] for name, values in data.items()}")
+            out.line("losses.append(train_step(model, optimizer, batch, rates, step))")
+        out.line("return torch.stack(losses)")
+
+
+def _print_evaluate(program: Program, out: Writer) -> None:
+    training = program.training
+    assert training is not None
+    out.blank(2)
+    out.line("@torch.inference_mode()")
+    result = "tuple[Tensor, dict[str, Tensor]]"
+    with out.indented(f"def evaluate(model: {program.root.name}, batch: dict[str, Tensor]) -> {result}:"):
+        out.docstring("Loss and metrics of a batch, with noise layers off and running statistics in use.")
+        out.line("model.eval()")
+        if program.fields("noise"):
+            out.line("batch = with_noise(batch)")
+        if not training.metrics:
+            out.line("return loss(model, batch), {}")
+            return
+        out.line("value = loss(model, batch)")
+        names = {
+            v: n
+            for v, n in zip(
+                [*program.graph.outputs.values(), *program.graph.taps.values()], program.root.returns, strict=True
+            )
+        }
+        out.line(call_model(program))
+        entries = []
+        for metric in training.metrics:
+            read = []
+            for wanted in (metric.prediction, metric.target):
+                field = field_of(program.graph, wanted)
+                read.append(f"batch[{literal(field.name)}]" if field is not None else names[wanted])
+            entries.append(f"{literal(metric_key(metric, training.metrics))}: {measure(metric, *read)}")
+        out.line(f"return value, {{{', '.join(entries)}}}")
+
+
+def metric_key(metric: object, metrics: object) -> str:
+    from nnspec.backends.metrics import key
+
+    return key(metric, metrics)  # type: ignore[arg-type]  # the records of ir.graph
+
+
+def measure(metric: object, prediction: str, target: str) -> str:
+    from nnspec.backends.torch.metrics import source
+
+    return source(metric, prediction, target)  # type: ignore[arg-type]

@@ -1,0 +1,68 @@
+"""Facts about the fields and parameters of a program that all emitters need."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from nnspec.ir.dims import evaluate
+
+if TYPE_CHECKING:
+    from nnspec.backends.program import Program
+    from nnspec.ir.graph import Field, Graph, Parameter, Value
+
+DEFAULT_DIM = 16  # the size of an open dim that declares none, in the sample data of an emitted file
+
+
+def sample_batch(program: Program, size: int) -> dict[str, tuple[str, tuple[int, ...], int]]:
+    """dtype, shape with batch axis and number of classes of every input and target."""
+    env = {name: value or DEFAULT_DIM for name, value in program.graph.dims.items()}
+    found = {}
+    for field in program.graph.fields:
+        if field.role != "noise":
+            kind = field.value.type
+            found[field.name] = (kind.dtype, (size, *(evaluate(n, env) for n in kind.shape)), kind.classes)
+    return found
+
+
+def field_of(graph: Graph, value: Value) -> Field | None:
+    """The input, target or noise that a value is, if it is one."""
+    for field in graph.fields:
+        if field.value is value:
+            return field
+    return None
+
+
+def trainable(graph: Graph) -> list[Parameter]:
+    """Every parameter that some optimizer updates, in order."""
+    frozen = frozen_paths(graph)
+    return [p for p in graph.root.parameters() if p.trainable and p.path not in frozen]
+
+
+def group_index(graph: Graph, path: str) -> int | None:
+    """Which optimizer group a parameter belongs to: the last whose pattern matches its path."""
+    if graph.training is None:
+        return None
+    found = None
+    for index, group in enumerate(graph.training.groups):
+        if matches(path, group.pattern):
+            found = index
+    return found
+
+
+def frozen_paths(graph: Graph) -> set[str]:
+    """Paths of the parameters that `optimizer("...") = frozen` holds still."""
+    if graph.training is None:
+        return set()
+    groups = graph.training.groups
+    found = set()
+    for parameter in graph.root.parameters():
+        index = group_index(graph, parameter.path)
+        if index is None or groups[index].optimizer is None:
+            found.add(parameter.path)
+    return found
+
+
+def matches(path: str, pattern: str) -> bool:
+    """Whether a glob selects a path: the whole of it, or a part of the tree that it names ("head" selects "head.weight")."""
+    return fnmatchcase(path, pattern) or path.startswith(f"{pattern}.")
