@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from nnspec.ops.base import Op
 from nnspec.record import Record
 
 
@@ -30,3 +31,18 @@ class Optimizer(Record):
     name: ClassVar[str] = ""
     slots: ClassVar[tuple[str, ...]] = ()
     lr: Schedule
+
+    def state_names(self) -> tuple[str, ...]:
+        """The slots that are in use with these numbers (sgd without momentum keeps nothing)."""
+        return self.slots
+
+
+class Measure(Op):
+    """A metric: tensors prediction and target, one number for a batch. Not part of any graph.
+
+    `bind` checks the shapes (raises ShapeError) and makes the settings canonical, as for ops.
+    """
+
+    family: ClassVar[str] = "metric"
+    tensors: ClassVar[tuple[str, ...]] = ("prediction", "target")
+    higher_is_better: ClassVar[bool] = False
