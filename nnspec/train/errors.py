@@ -1,0 +1,43 @@
+"""How a training run can end other than well."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class TrainError(Exception):
+    """A run that cannot be done or read, with the exit code of the command line and what may help."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, *, help: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.help = help
+
+
+class Diverged(TrainError):
+    """The objective or a parameter is no longer a finite number. `folder` keeps the last good checkpoint."""
+
+    exit_code = 4
+
+    def __init__(self, message: str, step: int, folder: Path) -> None:
+        super().__init__(
+            message, help="a smaller learning rate, or clip_norm; the last good checkpoint is in " + str(folder)
+        )
+        self.step = step
+        self.folder = folder
+
+
+class Interrupted(TrainError):
+    """Ctrl-C: the state after `step` steps is saved in `folder`."""
+
+    exit_code = 130
+
+    def __init__(self, step: int, folder: Path) -> None:
+        super().__init__(f"stopped after step {step}; saved in {folder}")
+        self.step = step
+        self.folder = folder

@@ -1,0 +1,223 @@
+"""The training loop: drives emitted code in chunks of steps, evaluates, saves, and knows when to stop."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnspec.record import Record
+from nnspec.train import checkpoint as checkpoints
+from nnspec.train.checkpoint import Checkpoint, Progress
+from nnspec.train.errors import Diverged, Interrupted
+from nnspec.train.evaluate import evaluate, gradient_norm
+from nnspec.train.plan import Plan, Watch, rates
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from nnspec.backends.base import Driver
+    from nnspec.ir.graph import Training
+    from nnspec.train.examples import Examples
+
+    Array = np.ndarray[Any, Any]
+
+SAVE_SECONDS = 2.0  # at most one checkpoint in this time, besides the last
+
+
+class Epoch(Record):
+    """What one epoch came to. `train` and `validation` hold `loss` and metrics by name; `seconds` is wall time."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    train: dict[str, float]
+    validation: dict[str, float] | None
+    lr: tuple[float, ...]
+    seconds: float
+    improved: bool
+
+
+class Hooks(Record):
+    """Who is told: `on_epoch(Epoch)` after each epoch, `on_step(step, steps)` after each chunk of steps."""
+
+    on_epoch: Callable[[Epoch], None] | None = None
+    on_step: Callable[[int, int], None] | None = None
+
+
+class Loop:
+    """One run over `examples` by a `driver` whose weights are loaded. `run()` trains to the end.
+
+    `write(name, record)` appends a line to `metrics` or `timings`; `folder` takes the checkpoints; `facts` go
+    into each checkpoint beside the progress.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        examples: Examples,
+        training: Training,
+        plan: Plan,
+        watch: Watch,
+        folder: Path,
+        *,
+        write: Callable[[str, dict[str, Any]], None],
+        facts: dict[str, Any],
+        hooks: Hooks | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.driver, self.examples, self.training = driver, examples, training
+        self.plan, self.watch, self.folder = plan, watch, folder
+        self.write, self.facts, self.hooks = write, facts, hooks or Hooks()
+        self.progress = progress or Progress()
+        self.pending: Checkpoint | None = None  # a new best that is not on disk yet
+        self.saved_at = 0.0
+        self.stop_asked = False
+
+    def run(self) -> Progress:
+        """Train until the epochs are over or the stopping rule holds.
+
+        Raises Diverged and Interrupted, both with a checkpoint to go on from.
+        """
+        if self.progress.step == 0:
+            self.save(force=True)
+        with self.interruptible():
+            while not self.progress.finished:
+                self.epoch()
+        return self.progress
+
+    # ---------------------------------------------------------------- one epoch
+
+    def epoch(self) -> None:
+        started = time.perf_counter()
+        epoch = self.progress.epoch
+        arrays, order = self.examples.epoch(epoch), self.examples.order(epoch)
+        for chunk in self.plan.chunks(order, epoch, self.progress.done):
+            self.steps(arrays, chunk)
+        report = self.close_epoch(time.perf_counter() - started)
+        self.save(force=bool(self.progress.finished))
+        if self.hooks.on_epoch is not None:
+            self.hooks.on_epoch(report)
+
+    def steps(self, arrays: Mapping[str, Array], chunk: Array) -> None:
+        """One call of the emitted code; what it returns is looked at before anything is saved."""
+        count, size = chunk.shape
+        first = self.progress.step + 1
+        lr = rates(self.training, self.plan, first, self.progress.epoch, count)
+        losses = np.asarray(self.driver.train_steps(arrays, chunk, lr, first_step=first), dtype=np.float64)
+        bad = np.flatnonzero(~np.isfinite(losses))
+        if len(bad):
+            raise self.diverged(f"the objective is {losses[bad[0]]}", first + int(bad[0]))
+        self.progress = self.progress.replace(
+            step=self.progress.step + count,
+            done=self.progress.done + count,
+            loss_sum=self.progress.loss_sum + float(losses.sum()) * size,
+            seen=self.progress.seen + count * size,
+        )
+        if self.hooks.on_step is not None:
+            self.hooks.on_step(self.progress.step, self.plan.steps)
+        if self.stop_asked:
+            self.save(force=True)
+            raise Interrupted(self.progress.step, self.folder)
+        self.save()
+
+    def close_epoch(self, seconds: float) -> Epoch:
+        """Evaluate, watch, write the line of the epoch, and move on to the next."""
+        p = self.progress
+        train = {"loss": p.loss_sum / p.seen}
+        part = self.examples.parts.get("validation")
+        validation = evaluate(self.driver, part, self.plan.batch) if part is not None else None
+        value = (validation or train).get(self.watch.name, float("nan"))
+        improved = self.watch.better(value, p.best)
+        if improved:
+            p = p.replace(best=value, best_epoch=p.epoch)
+        lr = tuple(rates(self.training, self.plan, p.step, p.epoch, 1)[0].tolist())
+        record: dict[str, Any] = {"epoch": p.epoch, "step": p.step, "train": train}
+        if validation is not None:
+            record["validation"] = validation
+        record["lr"] = list(lr)
+        self.write("metrics", record)
+        self.write("timings", {"epoch": p.epoch, "seconds": round(seconds, 6), "examples": p.seen})
+        report = Epoch(p.epoch, self.plan.epochs, p.step, self.plan.steps, train, validation, lr, seconds, improved)
+        self.progress = p.replace(epoch=p.epoch + 1, done=0, loss_sum=0.0, seen=0, finished=self.finished(p))
+        if improved:
+            self.pending = Checkpoint(self.weights(), {}, self.progress, self.facts)
+        return report
+
+    def finished(self, p: Progress) -> str:
+        """Why the run is over after this epoch, or an empty string."""
+        if self.watch.patience and p.epoch - p.best_epoch >= self.watch.patience:
+            return "patience"
+        if self.watch.gradient:
+            norm = gradient_norm(self.driver, self.examples.parts["train"], self.plan.batch, p.step)
+            if norm < self.watch.gradient:
+                return "gradient_below"
+        return "steps" if p.step >= self.plan.steps else ""
+
+    # ---------------------------------------------------------------- checkpoints
+
+    def weights(self) -> dict[str, Array]:
+        """A copy of the state, which must be finite: nothing broken is ever saved."""
+        state = {name: np.array(array) for name, array in self.driver.state().items()}
+        for name, array in state.items():
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise self.diverged(f"{name} holds {array[~np.isfinite(array)][0]}", self.progress.step)
+        return state
+
+    def save(self, *, force: bool = False) -> None:
+        """Write `last`, and before it a `best` that waits, unless one was written a moment ago."""
+        if not force and time.monotonic() - self.saved_at < SAVE_SECONDS:
+            return
+        weights = self.weights()
+        optimizer = {name: np.array(array) for name, array in self.driver.optimizer_state().items()}
+        if self.pending is not None:
+            checkpoints.save(self.folder / "best", self.pending)
+            self.pending = None
+        checkpoints.save(self.folder / "last", Checkpoint(weights, optimizer, self.progress, self.facts))
+        self.saved_at = time.monotonic()
+
+    def diverged(self, what: str, step: int) -> Diverged:
+        epoch = self.progress.epoch if self.progress.done or step > self.progress.step else self.progress.epoch - 1
+        return Diverged(f"diverged: {what} at step {step} (epoch {max(epoch, 1)})", step, self.folder / "last")
+
+    # ---------------------------------------------------------------- Ctrl-C
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """The first Ctrl-C ends the run after the chunk at work, with a checkpoint; a second one at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.getsignal(signal.SIGINT)
+
+        def ask(number: int, frame: object) -> None:
+            self.stop_asked = True
+            signal.signal(signal.SIGINT, before)
+
+        signal.signal(signal.SIGINT, ask)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+def seconds_a_step(driver: Driver, arrays: Mapping[str, Array], order: Array, lr: Array) -> float:
+    """The time of one step, tried twice (the first may compile) on the first batch; state is put back after."""
+    state = {name: np.array(array) for name, array in driver.state().items()}
+    optimizer = {name: np.array(array) for name, array in driver.optimizer_state().items()}
+    seconds = 0.0
+    for _ in range(2):
+        started = time.perf_counter()
+        np.asarray(driver.train_steps(arrays, order[None], lr, first_step=1))
+        seconds = time.perf_counter() - started
+    driver.load(state)
+    driver.load_optimizer(optimizer)
+    return seconds if isfinite(seconds) else 0.0

@@ -1,0 +1,133 @@
+"""How a run is cut into epochs, batches, chunks of steps, and which learning rate each step has."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnspec.ir.graph import CallValue
+from nnspec.record import Record
+from nnspec.train.errors import TrainError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nnspec.ir.graph import Training
+
+    Array = np.ndarray[Any, Any]
+
+CHUNK_SECONDS = 0.5  # between two looks at signals, progress and the finiteness of losses
+BATCH = 32
+
+
+class Plan(Record):
+    """`examples` in the training part, `batch` of them a step, `steps` in all over `epochs` epochs.
+
+    `chunk` steps run as one call. The last epoch may be cut short by `steps`.
+    """
+
+    examples: int
+    batch: int
+    steps: int
+    epochs: int
+    chunk: int = 1
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return ceil(self.examples / self.batch)
+
+    def steps_in(self, epoch: int) -> int:
+        """Steps of an epoch counted from 1."""
+        return min(self.steps_per_epoch, self.steps - (epoch - 1) * self.steps_per_epoch)
+
+    def chunks(self, order: Array, epoch: int, done: int) -> Iterator[Array]:
+        """The batches of an epoch after its first `done` steps, as arrays (k, b) of example indices.
+
+        Chunks hold batches of one size, so the last smaller batch of an epoch is a chunk of its own.
+        """
+        end = self.steps_in(epoch)
+        full = min(self.examples // self.batch, end)
+        for start in range(0, full, self.chunk):
+            stop = min(start + self.chunk, full)
+            if stop > done:
+                first = max(start, done)
+                yield order[first * self.batch : stop * self.batch].reshape(stop - first, self.batch)
+        if end > full and done < end:
+            yield order[full * self.batch :][None]
+
+    def chunked(self, seconds: float) -> Plan:
+        """This plan with chunks of about half a second, equal in size as far as they can be."""
+        full = max(1, self.examples // self.batch)
+        pieces = max(1, min(full, ceil(full * seconds / CHUNK_SECONDS)))
+        return self.replace(chunk=ceil(full / pieces))
+
+
+def plan_run(training: Training, examples: int, epochs: int | None = None) -> Plan:
+    """The plan of a `train` block over so many examples; `epochs` overrides what it says.
+
+    Raises TrainError when neither says how long to train.
+    """
+    settings = training.settings
+    batch = settings.get("batch", BATCH)
+    size = examples if batch == "full" else min(int(str(batch)), examples)
+    per_epoch = ceil(examples / size)
+    if epochs is None and settings.get("steps") is not None:
+        steps = int(str(settings["steps"]))
+        return Plan(examples, size, steps, ceil(steps / per_epoch))
+    if epochs is None and settings.get("epochs") is None:
+        raise TrainError("train says neither epochs nor steps", help="add epochs = 20, or run with --epochs 20")
+    total = epochs if epochs is not None else int(str(settings["epochs"]))
+    return Plan(examples, size, per_epoch * total, total)
+
+
+def rates(training: Training, plan: Plan, first_step: int, epoch: int, count: int) -> Array:
+    """The learning rate of each group (frozen: 0) in `count` steps from `first_step`: float64 (count, groups)."""
+    schedules = [group.optimizer.lr if group.optimizer is not None else None for group in training.groups]
+    rows = [
+        [s.rate(step, epoch, plan.steps, plan.epochs) if s is not None else 0.0 for s in schedules]
+        for step in range(first_step, first_step + count)
+    ]
+    return np.array(rows, dtype=np.float64).reshape(count, len(schedules))
+
+
+class Watch(Record):
+    """What `best` and `stop` look at: `name` is "loss" or a metric, larger is better where `rises`.
+
+    `patience` epochs without a better value end the run (0: never). `gradient` ends it when the norm
+    of the gradient over all training examples is below (0: never).
+    """
+
+    name: str = "loss"
+    rises: bool = False
+    patience: int = 0
+    gradient: float = 0.0
+
+    def better(self, value: float, best: float | None) -> bool:
+        if value != value:  # NaN is never better
+            return False
+        return best is None or (value > best if self.rises else value < best)
+
+
+FALLING = ("loss", "mae", "mse", "error", "perplexity", "rmse")
+
+
+def watch(training: Training, has_validation: bool) -> Watch:
+    """What `stop = patience(n)`, `patience(n, accuracy)` or `gradient_below(x)` asks for. Raises TrainError."""
+    stop = training.settings.get("stop")
+    if not isinstance(stop, CallValue):
+        return Watch()
+    values = [*stop.args, *stop.kwargs.values()]
+    if stop.name == "gradient_below":
+        return Watch(gradient=float(str(values[0])))
+    if not has_validation:
+        raise TrainError(
+            f"stop = patience({values[0]}) watches the validation part, and the data has none",
+            help="give it a share: split = [0.8, 0.1, 0.1]",
+        )
+    name = str(values[1]) if len(values) > 1 else "loss"
+    known = ["loss", *(metric.name for metric in training.metrics)]
+    if name not in known:
+        raise TrainError(f"stop watches {name}, which is no metric of the run", help="metrics: " + ", ".join(known))
+    return Watch(name, name not in FALLING, int(str(values[0])))

@@ -1,0 +1,129 @@
+"""What training, evaluation and prediction share: a driver over emitted code, a data set, and their settings."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from nnspec.data import DataError, Dataset, load_data
+from nnspec.diagnostics import SpecError
+from nnspec.train.errors import TrainError
+from nnspec.train.examples import NoData
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from nnspec.backends.base import Driver
+    from nnspec.data import Memory
+    from nnspec.ir.graph import Graph
+
+BACKENDS = ("numpy", "torch", "jax")
+DTYPES = ("float32", "float64")
+
+
+class Compiled(Protocol):
+    """What this package needs of `nnspec.compiler.Spec`."""
+
+    @property
+    def graph(self) -> Graph: ...
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def sources(self) -> Mapping[str, str]: ...
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """The `--set` values as they were given."""
+        ...
+
+    def source(self, backend: str) -> str: ...
+
+
+def open_driver(backend: str, source: Path, *, dtype: str, device: str, seed: int) -> Driver:
+    """The driver of a backend over an emitted file. ModuleNotFoundError when its framework is missing."""
+    module = import_module(f"nnspec.backends.{known_backend(backend)}.driver")
+    driver: Driver = module.Driver(source, dtype=dtype, device=device, seed=seed)
+    return driver
+
+
+def known_backend(name: str) -> str:
+    if name not in BACKENDS:
+        raise TrainError(f"there is no backend {name}", help="backends: " + ", ".join(BACKENDS))
+    return name
+
+
+def working_float(graph: Graph, dtype: str | None) -> str:
+    """`dtype` if given, else what `precision` says, else float32. Raises TrainError for what is not available."""
+    chosen = dtype or (str(graph.training.settings.get("precision", "float32")) if graph.training else "float32")
+    if chosen not in DTYPES:
+        raise TrainError(f"precision {chosen} is not available in this version", help="precision = float32 | float64")
+    return chosen
+
+
+def run_seed(graph: Graph, seed: int | None) -> int:
+    if seed is not None:
+        return seed
+    return int(str(graph.training.settings.get("seed", 0))) if graph.training else 0
+
+
+def needs_data(graph: Graph) -> bool:
+    return any(field.role != "noise" for field in graph.fields)
+
+
+def read_examples(
+    spec: Compiled, base: Path, seed: int, dtype: str, memory: Memory | None = None, *, whole: bool = False
+) -> Dataset | NoData:
+    """The data of a spec, or bare steps for a model without inputs and targets.
+
+    `whole` leaves the split aside: everything is in the part "train", in the order of the source.
+    Raises DataError, which knows the texts of the spec.
+    """
+    graph = spec.graph
+    if not needs_data(graph):
+        batch = graph.training.settings.get("batch", 1) if graph.training else 1
+        return NoData(batch if isinstance(batch, int) else 1)
+    try:
+        if graph.data is None:
+            first = next(f for f in graph.fields if f.role != "noise")
+            raise DataError(
+                "E0527",
+                f"the model has the {first.role} {first.name}, and the spec has no data {{ }} for it",
+                first.value.span,
+                help="data { source = random(100) } is enough to try a spec out",
+            )
+        settings = graph.data
+        if whole:
+            settings = settings.replace(
+                settings={k: v for k, v in settings.settings.items() if k not in ("split", "augment")}
+            )
+        return load_data(graph.fields, settings, base, seed, dtype=dtype, dims=graph.dims, memory=memory)
+    except SpecError as error:
+        error.sources = {**spec.sources, **error.sources}
+        raise
+
+
+def base_of(spec: Compiled) -> Path:
+    """The folder that the paths of a spec are relative to."""
+    return Path(spec.path).resolve().parent
+
+
+def plain(value: Any) -> Any:
+    """Settings as json holds them: calls and records by name with their values."""
+    fields: Iterator[str] | tuple[str, ...] = getattr(value, "_fields", ())
+    if hasattr(value, "kwargs") and hasattr(value, "args"):
+        return {
+            "call": value.name,
+            "args": plain(list(value.args)),
+            **({"kwargs": plain(value.kwargs)} if value.kwargs else {}),
+        }
+    if fields:
+        name = getattr(value, "name", "") or type(value).__name__
+        return {"name": name, **{f: plain(getattr(value, f)) for f in fields if f not in ("span", "name")}}
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    return value if isinstance(value, str | int | float | bool | None) else str(value)

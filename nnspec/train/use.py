@@ -1,0 +1,242 @@
+"""Trained runs in use: evaluation and prediction, also of specs that have nothing to train."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnspec.data import NOTHING, Memory, column_names, count, read_inputs
+from nnspec.data.errors import DataError
+from nnspec.diagnostics import SpecError
+from nnspec.record import Record
+from nnspec.train.errors import TrainError
+from nnspec.train.evaluate import evaluate, outputs
+from nnspec.train.files import write
+from nnspec.train.folder import Run, is_run, read_run
+from nnspec.train.initial import initial_state
+from nnspec.train.meaning import class_of, pairs
+from nnspec.train.plan import BATCH
+from nnspec.train.session import Compiled, base_of, known_backend, open_driver, read_examples, run_seed, working_float
+
+if TYPE_CHECKING:
+    from nnspec.backends.base import Driver
+    from nnspec.ir.graph import Graph
+
+    Array = np.ndarray[Any, Any]
+
+
+class Evaluation(Record):
+    """Objective and metrics over one part: `values` holds `loss` and each metric by name."""
+
+    part: str
+    examples: int
+    values: dict[str, float]
+    backend: str
+    checkpoint: str
+
+
+class Prediction(Record):
+    """`outputs`: each output of the model (examples, ...), in the units of its target before normalisation.
+
+    `classes`: for each class target, the class predicted for every example, by name where classes have names.
+    """
+
+    outputs: dict[str, Array]
+    classes: dict[str, Array]
+
+    @property
+    def size(self) -> int:
+        return count(self.outputs)
+
+    def table(self) -> tuple[list[str], list[list[Any]]]:
+        """A header and one row an example: predicted classes, then the numbers of every output, flattened."""
+        header, columns = list(self.classes), [list(column) for column in self.classes.values()]
+        for name, array in self.outputs.items():
+            flat = array.reshape(len(array), -1)
+            header += [name] if array.ndim == 1 or flat.shape[1] == 1 else [f"{name}_{i}" for i in range(flat.shape[1])]
+            columns += [column.tolist() for column in flat.T]
+        return header, [list(row) for row in zip(*columns, strict=True)]
+
+
+class Subject(Record):
+    """What is used: a spec with weights. Its paths are relative to `base`; `memory` is how its data was treated."""
+
+    spec: Compiled
+    base: Path
+    backend: str
+    dtype: str
+    seed: int
+    batch: int
+    weights: dict[str, Any]
+    memory: Memory | None
+    code: Path | None  # emitted code that the run kept
+    checkpoint: str
+
+
+def evaluate_run(
+    target: str | Path | Compiled,
+    backend: str | None = None,
+    *,
+    part: str | None = None,
+    device: str = "auto",
+    dtype: str | None = None,
+    checkpoint: str | None = None,
+) -> Evaluation:
+    """Objective and metrics of a run (a folder), or of a spec that has nothing to train.
+
+    `part` is "test", "validation" or "train"; by default the first of these that exists. Any backend can
+    evaluate any run. Raises TrainError, DataError, SpecError.
+    """
+    subject = _subject(target, backend, dtype, checkpoint)
+    graph = subject.spec.graph
+    if graph.training is None:
+        raise TrainError(f"{subject.spec.path} has no train {{ }}, so nothing says how well it does")
+    examples = read_examples(subject.spec, subject.base, subject.seed, subject.dtype, subject.memory)
+    known = [name for name in ("test", "validation", "train") if name in examples.parts]
+    chosen = part or (known[0] if known else "")
+    if chosen not in known:
+        raise TrainError(f"the data has no {chosen or 'examples'} part", help=f"it has {', '.join(known) or 'none'}")
+    with _driver(subject, device) as driver:
+        values = evaluate(driver, examples.parts[chosen], subject.batch)
+    return Evaluation(chosen, examples.size(chosen), values, subject.backend, subject.checkpoint)
+
+
+def predict(
+    target: str | Path | Compiled,
+    input: str | Path | None = None,
+    backend: str | None = None,
+    *,
+    device: str = "auto",
+    dtype: str | None = None,
+    checkpoint: str | None = None,
+) -> Prediction:
+    """The outputs of a run (a folder), or of a spec that has nothing to train, for the examples in a csv or npz file.
+
+    Without `input`, for all examples of the spec's own data in the order of the source. Inputs are treated as
+    those of training were, outputs whose target was normalised are given in its units. Raises TrainError,
+    DataError, SpecError.
+    """
+    subject = _subject(target, backend, dtype, checkpoint)
+    graph = subject.spec.graph
+    if input is None:
+        examples = read_examples(subject.spec, subject.base, subject.seed, subject.dtype, subject.memory, whole=True)
+        arrays = dict(examples.parts.get("train", {}))
+        memory = getattr(examples, "memory", NOTHING)
+    else:
+        memory = subject.memory or _memory(subject)
+        source = graph.data.settings.get("source", graph.data.settings.get("train")) if graph.data else None
+        mapping = column_names(source, tuple(f.name for f in graph.fields))
+        try:
+            arrays = read_inputs(Path(input), graph.fields, mapping, memory, subject.dtype)
+        except DataError as error:
+            raise _without_place(error) from error.__cause__
+    wanted = {f.name for f in graph.fields if f.role == "input"}
+    arrays = {name: array for name, array in arrays.items() if name in wanted}
+    with _driver(subject, device) as driver:
+        found = outputs(driver, arrays, subject.batch) if arrays else dict(driver.outputs({}))
+    return _in_words(graph, found, memory)
+
+
+def _in_words(graph: Graph, found: dict[str, Array], memory: Memory) -> Prediction:
+    """Outputs in the units of their targets, and the classes they stand for."""
+    results, classes = dict(found), {}
+    for pair in pairs(graph):
+        if pair.output not in found:
+            continue
+        if pair.target in memory.scaling and found[pair.output].size:
+            results[pair.output] = memory.scaling[pair.target].invert(found[pair.output])
+        numbers = class_of(pair, found[pair.output])
+        if numbers is not None and pair.target not in classes:
+            names = memory.classes.get(pair.target)
+            classes[pair.target] = np.array(names, dtype=object)[numbers] if names else numbers
+    return Prediction(results, classes)
+
+
+# ---------------------------------------------------------------- what is used
+
+
+def _subject(target: str | Path | Compiled, backend: str | None, dtype: str | None, checkpoint: str | None) -> Subject:
+    if isinstance(target, str | Path):
+        if Path(target).is_dir() or is_run(target):
+            return _of_run(read_run(target), backend, dtype, checkpoint)
+        from nnspec.compiler import load
+
+        return _of_spec(load(target), backend, dtype)
+    return _of_spec(target, backend, dtype)
+
+
+def _of_run(run: Run, backend: str | None, dtype: str | None, checkpoint: str | None) -> Subject:
+    from nnspec.compiler import load
+
+    spec: Compiled = load(run.folder / "spec.nn", model=run.model)
+    chosen = known_backend(backend or str(run.resolved["backend"]))
+    stored = run.checkpoint(checkpoint)
+    memory = Memory.from_json(run.resolved["data"]["memory"]) if "memory" in run.resolved["data"] else None
+    code = run.source(chosen)
+    return Subject(
+        spec,
+        run.base,
+        chosen,
+        dtype or str(run.resolved["dtype"]),
+        int(run.resolved["seed"]),
+        int(run.resolved["plan"]["batch"]),
+        stored.weights,
+        memory,
+        code if code.is_file() else None,
+        checkpoint or run.preferred,
+    )
+
+
+def _of_spec(spec: Compiled, backend: str | None, dtype: str | None) -> Subject:
+    graph = spec.graph
+    trainable = [p.path for p in graph.root.parameters() if p.trainable]
+    if graph.training is not None and trainable:
+        raise TrainError(
+            f"{graph.name} is not trained: {spec.path} is a spec, not a run",
+            help=f"nnspec train {spec.path}, then use its run folder",
+        )
+    seed, working = run_seed(graph, None), working_float(graph, dtype)
+    weights = initial_state(graph, seed, working)
+    return Subject(
+        spec, base_of(spec), known_backend(backend or "numpy"), working, seed, BATCH, weights, None, None, "initial"
+    )
+
+
+@contextmanager
+def _driver(subject: Subject, device: str) -> Iterator[Driver]:
+    """A driver with the weights loaded; code that no run kept is emitted to a folder that goes afterwards."""
+    with tempfile.TemporaryDirectory(prefix="nnspec-") as scratch:
+        code = subject.code
+        if code is None:
+            code = Path(scratch) / f"model_{subject.backend}.py"
+            write(code, subject.spec.source(subject.backend))
+        driver = open_driver(subject.backend, code, dtype=subject.dtype, device=device, seed=subject.seed)
+        driver.load({name: _cast(array, subject.dtype) for name, array in subject.weights.items()})
+        yield driver
+
+
+def _cast(array: Array, dtype: str) -> Array:
+    return array.astype(dtype) if array.dtype.kind == "f" else array
+
+
+def _memory(subject: Subject) -> Memory:
+    """How a spec without a run would treat its data; nothing is known where it cannot be read."""
+    if subject.spec.graph.data is None:
+        return NOTHING
+    try:
+        examples = read_examples(subject.spec, subject.base, subject.seed, subject.dtype)
+    except SpecError:
+        return NOTHING
+    return getattr(examples, "memory", NOTHING)
+
+
+def _without_place(error: DataError) -> TrainError:
+    """A fault of the file that the user named on the command line: it has no place in the spec."""
+    found = TrainError(error.message, help=error.help)
+    found.exit_code = error.exit_code if error.exit_code != 1 else 2
+    return found
