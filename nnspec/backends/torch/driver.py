@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _COUNTER = ".num_batches_tracked"  # torch's own; not part of the state that backends share
 
 
-class TorchDriver:
-    """See `nnspec.backends.base.Driver`."""
+class Driver:
+    """PyTorch behind the protocol of `nnspec.backends.base.Driver`."""
 
     name = "torch"
 
