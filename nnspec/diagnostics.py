@@ -47,7 +47,8 @@ class SpecError(Exception):
     """
 
     def __init__(self, diagnostics: tuple[Diagnostic, ...], sources: dict[str, str] | None = None) -> None:
-        super().__init__("\n".join(f"{d.span.path}:{d.span.line}:{d.span.column}: {d.code}: {d.message}" for d in diagnostics))
+        places = ((d.span, f"{d.code}: {d.message}") for d in diagnostics)
+        super().__init__("\n".join(f"{span.path}:{span.line}:{span.column}: {text}" for span, text in places))
         self.diagnostics = diagnostics
         self.sources = sources or {}
 

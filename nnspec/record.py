@@ -24,7 +24,7 @@ class Record:
 
     def __init_subclass__(cls) -> None:
         fields, defaults = list(cls._fields), dict(cls._defaults)
-        for name, annotation in cls.__dict__.get("__annotations__", {}).items():
+        for name, annotation in vars(cls).get("__annotations__", {}).items():
             if name.startswith("_") or str(annotation).startswith("ClassVar"):
                 continue
             if name not in fields:
@@ -35,6 +35,9 @@ class Record:
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         fields = self._fields
+        if len(args) == len(fields) and not kwargs:  # how parsers make nodes by the thousand
+            self.__dict__.update(zip(fields, args, strict=True))
+            return
         if len(args) > len(fields):
             raise TypeError(f"{type(self).__name__} takes {len(fields)} fields, got {len(args)}")
         values = dict(zip(fields, args, strict=False))

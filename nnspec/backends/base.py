@@ -8,7 +8,7 @@ the framework's tensors on the other. Nothing else in nnspec knows a framework.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nnspec.record import Record
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from nnspec.diagnostics import Span
 
-    Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
+    Array = np.ndarray[Any, Any]
     State = Mapping[str, Array]
 
 

@@ -64,11 +64,12 @@ class _Builder:
             self.module(child)
         signature = self.signatures[module] = Signature(module, self.classes, self.outputs(module))
         for definition in self.program.classes:
-            if definition.module.definition is module.definition and module.kind != "model":
-                if all(signature.fits(self.signatures[m]) for m in definition.modules):
-                    definition.modules.append(module)
-                    self.classes[module] = definition
-                    return
+            if definition.module.definition is not module.definition or module.kind == "model":
+                continue
+            if all(signature.fits(self.signatures[m]) for m in definition.modules):
+                definition.modules.append(module)
+                self.classes[module] = definition
+                return
         definition = ClassDef("", [module])
         self.classes[module] = definition
         self.program.classes.append(definition)
@@ -88,7 +89,7 @@ class _Builder:
             self.fill(definition)
 
     def fill(self, definition: ClassDef) -> None:
-        columns = [((index,), module.items) for index, module in enumerate(definition.modules)]
+        columns: list[Column] = [((index,), module.items) for index, module in enumerate(definition.modules)]
         definition.body = _Body(self, definition).statements(columns, definition.scope, [])
         _simplify(definition.body)
         _inline_numbers(definition)
@@ -375,7 +376,7 @@ def _simplify(body: list[Statement]) -> None:
 def _reads(statement: Statement, key: Any) -> int:
     if isinstance(statement, Apply | Invoke):
         passed = statement.passed if isinstance(statement, Invoke) else []
-        return list(statement.inputs).count(key) + sum(p == key for p in passed)
+        return statement.inputs.count(key) + sum(1 for p in passed if p == key)
     return 0
 
 

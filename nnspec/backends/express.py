@@ -296,7 +296,7 @@ class _Translation:
             raise _Unknown
         index = formals.index(expr.value.id)
         values = [definition.modules[c[0]].inputs[index].type.shape[axis] for c in self.coordinates]
-        uses = [(i,) for i in range(len(definition.modules))]
+        uses: list[Coordinate] = [(i,) for i in range(len(definition.modules))]
         every = [m.inputs[index].type.shape[axis] for m in definition.modules]
         if not all(isinstance(v, int) for v in every):
             raise _Unknown

@@ -9,6 +9,7 @@ from nnspec.backends.source import Names
 
 if TYPE_CHECKING:
     from nnspec.backends.structure import Signature
+    from nnspec.ir.graph import Node
 
 _LETTERS = ("x", "y", "z", "u", "v", "w")
 _RESERVED = [
@@ -213,7 +214,12 @@ def number(use: OpUse) -> str:
     """Source of a scalar constant: a float where it is one, whatever the spec wrote."""
     if not use.outputs[0].is_float:
         return use.code("value")
-    return use.express(lambda n: float(n.op.value) if isinstance(n.op.value, int) else n.op.value, "value")
+
+    def value(node: Node) -> Any:
+        written: Any = getattr(node.op, "value", None)
+        return float(written) if isinstance(written, int) else written
+
+    return use.express(value, "value")
 
 
 def _inputs(statement: Apply | Invoke) -> list[Any]:

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from nnspec.backends.express import VARIES, Argument, Scope, Variable, express
@@ -304,7 +305,7 @@ def _range(cells: list[str]) -> str:
     if len(cells) < 3 or not all(c.isdigit() for c in cells):
         return ""
     numbers = [int(c) for c in cells]
-    if any(b - a != 1 for a, b in zip(numbers, numbers[1:], strict=False)):
+    if any(b - a != 1 for a, b in pairwise(numbers)):
         return ""
     return f"range({numbers[-1] + 1})" if numbers[0] == 0 else f"range({numbers[0]}, {numbers[-1] + 1})"
 

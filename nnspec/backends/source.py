@@ -209,7 +209,7 @@ def fold(text: str, indent: int) -> list[str]:
 
 
 def _last_bracket(text: str) -> tuple[str, str, str] | None:
-    """Split at the last bracket pair that closes at the end of the text: head with the opener, body, tail with the closer."""
+    """Split at the last outermost bracket pair: head with the opener, what is inside, tail with the closer."""
     stack: list[int] = []
     best: tuple[int, int] | None = None
     quote = ""

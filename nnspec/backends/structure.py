@@ -236,9 +236,14 @@ def _produced(items: list[Item]) -> list[Value]:
 
 
 def _names(items: list[Item]) -> list[str]:
-    return [
-        i.layer.name if isinstance(i, Node) else i.module.name for i in _leaves(items) if isinstance(i, Call) or i.layer
-    ]  # type: ignore[union-attr]  # checked in the filter
+    """The names of the members that items use, in order."""
+    found = []
+    for item in _leaves(items):
+        if isinstance(item, Call):
+            found.append(item.module.name)
+        elif item.layer is not None:
+            found.append(item.layer.name)
+    return found
 
 
 def _kind(type: TensorType) -> tuple[int, str, bool]:
@@ -275,5 +280,5 @@ def setting_kinds(op: type[Op]) -> dict[str, str]:
     """The annotation of every setting of an op class, as text."""
     found: dict[str, str] = {}
     for base in reversed(op.__mro__):
-        found.update({n: str(a) for n, a in base.__dict__.get("__annotations__", {}).items()})
+        found.update({n: str(a) for n, a in vars(base).get("__annotations__", {}).items()})
     return found

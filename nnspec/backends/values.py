@@ -64,5 +64,5 @@ def frozen_paths(graph: Graph) -> set[str]:
 
 
 def matches(path: str, pattern: str) -> bool:
-    """Whether a glob selects a path: the whole of it, or a part of the tree that it names ("head" selects "head.weight")."""
+    """Whether a glob selects a path: the whole of it, or the tree below it ("head" selects "head.weight")."""
     return fnmatchcase(path, pattern) or path.startswith(f"{pattern}.")

@@ -80,7 +80,16 @@ def run(arguments: list[str] | None = None) -> int:
         complain(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error))
         return USAGE
     except Exception as error:
-        return _bug(error)
+        return _expected(error)
+
+
+def _expected(error: Exception) -> int:
+    """Errors that carry their own words and exit code (of training, of a backend); anything else is a bug."""
+    code = getattr(error, "exit_code", None)
+    if isinstance(code, int):
+        complain(str(error), getattr(error, "help", ""))
+        return code
+    return _bug(error)
 
 
 def code_of(error: SpecError) -> int:

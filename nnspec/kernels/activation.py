@@ -12,7 +12,7 @@ Cache = Any
 SELU_ALPHA = 1.6732632423543772848170429916717  # Klambauer et al., 2017
 SELU_SCALE = 1.0507009873554804934193349852946
 
-# Numerators and denominators of W. J. Cody's CALERF (see `erf`), from the highest power on.
+# Numerators and denominators of Cody's CALERF (see `erf`), highest power first.
 ERF_SMALL = (
     (1.85777706184603153e-1, 1.0),
     (3.16112374387056560, 2.36012909523441209e1),
@@ -127,7 +127,9 @@ def selu_backward(dy: Array, cache: Cache) -> Array:
 
 
 def gelu_forward(x: Array) -> tuple[Array, Cache]:
-    """y = x * Phi(x), Phi the standard normal distribution function (Hendrycks and Gimpel, 2016)."""
+    """y = x * Phi(x), Phi the standard normal distribution function (Hendrycks and
+    Gimpel, 2016).
+    """
     phi = 0.5 + 0.5 * erf(x * 0.7071067811865476)
     return x * phi, (x, phi)
 
@@ -140,7 +142,9 @@ def gelu_backward(dy: Array, cache: Cache) -> Array:
 
 
 def gelu_tanh_forward(x: Array) -> tuple[Array, Cache]:
-    """y = x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))), the approximation that GPT-2 uses."""
+    """y = x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))), the approximation that
+    GPT-2 uses.
+    """
     t = np.tanh(0.7978845608028654 * (x + 0.044715 * x * x * x))
     return 0.5 * x * (1.0 + t), (x, t)
 
@@ -197,7 +201,9 @@ def hard_sigmoid_backward(dy: Array, x: Cache) -> Array:
 
 
 def hard_swish_forward(x: Array) -> tuple[Array, Cache]:
-    """y = x * min(max(x + 3, 0), 6) / 6; its gradient at -3 is 0, at 3 is 1 (Howard et al., 2019)."""
+    """y = x * min(max(x + 3, 0), 6) / 6; its gradient at -3 is 0, at 3 is 1 (Howard et
+    al., 2019).
+    """
     return x * np.clip(x + 3.0, 0.0, 6.0) / 6.0, x
 
 
@@ -207,7 +213,9 @@ def hard_swish_backward(dy: Array, x: Cache) -> Array:
 
 
 def prelu_forward(x: Array, weight: Array) -> tuple[Array, Cache]:
-    """y = x for x > 0, else weight * x (He et al., 2015): x (N, C, ...), weight (1) or (C)."""
+    """y = x for x > 0, else weight * x (He et al., 2015): x (N, C, ...), weight (1) or
+    (C).
+    """
     stand = weight.reshape(-1, *[1] * (x.ndim - 2))
     return np.where(x > 0, x, stand * x), (x, stand, weight.shape)
 
@@ -270,8 +278,9 @@ def step(x: Array) -> Array:
 def erf(x: Array) -> Array:
     """The error function, within a few units in the last place.
 
-    W. J. Cody, Rational Chebyshev approximations for the error function, Math. Comp. 23 (1969), with the
-    coefficients of his CALERF: one quotient of polynomials for |x| <= 0.46875, one up to 4, one beyond.
+    W. J. Cody, Rational Chebyshev approximations for the error function, Math. Comp. 23
+    (1969), with the coefficients of his CALERF: one quotient of polynomials for |x| <=
+    0.46875, one up to 4, one beyond.
     """
     a = np.minimum(np.abs(x), 30.0)  # erf(6) is 1.0 already
     result = np.empty(np.shape(x), a.dtype)
@@ -283,12 +292,16 @@ def erf(x: Array) -> Array:
     z = a[middle]
     result[middle] = 1.0 - np.exp(-z * z) * quotient(z, ERF_MIDDLE)
     z = 1.0 / np.square(a[large])
-    result[large] = 1.0 - np.exp(-1.0 / z) * np.sqrt(z) * (0.5641895835477563 - z * quotient(z, ERF_LARGE))
+    result[large] = 1.0 - np.exp(-1.0 / z) * np.sqrt(z) * (
+        0.5641895835477563 - z * quotient(z, ERF_LARGE)
+    )
     return np.copysign(result, x)
 
 
 def quotient(z: Array, coefficients: tuple[tuple[float, float], ...]) -> Array:
-    """Two polynomials in z divided, by their pairs of coefficients from the highest power on."""
+    """Two polynomials in z divided, by their pairs of coefficients from the highest
+    power on.
+    """
     p, q = (np.full_like(z, first) for first in coefficients[0])
     for a, b in coefficients[1:]:
         p, q = p * z + a, q * z + b
@@ -296,7 +309,13 @@ def quotient(z: Array, coefficients: tuple[tuple[float, float], ...]) -> Array:
 
 
 def unbroadcast(d: Array, shape: tuple[int, ...]) -> Array:
-    """The gradient of an operand of `shape` that NumPy broadcast: `d` summed over the axes that were stretched."""
+    """The gradient of an operand of `shape` that NumPy broadcast: `d` summed over the
+    axes that were stretched.
+    """
     extra = np.ndim(d) - len(shape)
-    axes = tuple(k for k in range(np.ndim(d)) if k < extra or (shape[k - extra] == 1 and d.shape[k] != 1))
+    axes = tuple(
+        k
+        for k in range(np.ndim(d))
+        if k < extra or (shape[k - extra] == 1 and d.shape[k] != 1)
+    )
     return np.sum(d, axis=axes, keepdims=True).reshape(shape) if axes else d

@@ -1,4 +1,6 @@
-"""Elementwise arithmetic. Binary functions broadcast as NumPy does, and their gradients are summed back."""
+"""Elementwise arithmetic. Binary functions broadcast as NumPy does, and their gradients
+are summed back.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ def add_backward(dy: Array, cache: Cache) -> tuple[Array, Array]:
     return unbroadcast(dy, a), unbroadcast(dy, b)
 
 
-def subtract_forward(a: Array, b: Array, out: Array | None = None) -> tuple[Array, Cache]:
+def subtract_forward(
+    a: Array, b: Array, out: Array | None = None
+) -> tuple[Array, Cache]:
     """y = a - b."""
     return np.subtract(a, b, out=out), (np.shape(a), np.shape(b))
 
@@ -31,7 +35,9 @@ def subtract_backward(dy: Array, cache: Cache) -> tuple[Array, Array]:
     return unbroadcast(dy, a), unbroadcast(-dy, b)
 
 
-def multiply_forward(a: Array, b: Array, out: Array | None = None) -> tuple[Array, Cache]:
+def multiply_forward(
+    a: Array, b: Array, out: Array | None = None
+) -> tuple[Array, Cache]:
     """y = a * b."""
     return np.multiply(a, b, out=out), (a, b)
 
@@ -62,7 +68,9 @@ def power_forward(a: Array, b: Array) -> tuple[Array, Cache]:
 
 
 def power_backward(dy: Array, cache: Cache) -> tuple[Array, Array]:
-    """da = b a^(b - 1), and 0 where b = 0; db = a^b log(a), and 0 where a = 0 and b >= 0."""
+    """da = b a^(b - 1), and 0 where b = 0; db = a^b log(a), and 0 where a = 0 and b >=
+    0.
+    """
     a, b, y = cache
     da = np.where(b == 0, 0.0, b * np.power(a, np.where(b == 0, 1.0, b - 1.0)))
     flat = (a == 0) & (b >= 0)
@@ -77,7 +85,11 @@ def power_scalar_forward(x: Array, exponent: Scalar) -> tuple[Array, Cache]:
 
 def power_scalar_backward(dy: Array, cache: Cache) -> Array:
     x, exponent = cache
-    dx: Array = dy * (exponent * np.power(x, exponent - 1)) if exponent != 0 else np.zeros_like(dy)
+    dx: Array = (
+        dy * (exponent * np.power(x, exponent - 1))
+        if exponent != 0
+        else np.zeros_like(dy)
+    )
     return dx
 
 
@@ -166,7 +178,9 @@ def cos_backward(dy: Array, x: Cache) -> Array:
     return dx
 
 
-def maximum_forward(a: Array, b: Array, out: Array | None = None) -> tuple[Array, Cache]:
+def maximum_forward(
+    a: Array, b: Array, out: Array | None = None
+) -> tuple[Array, Cache]:
     """y = the larger of a and b; a tie shares the gradient in halves."""
     return np.maximum(a, b, out=out), (a, b)
 
@@ -174,10 +188,14 @@ def maximum_forward(a: Array, b: Array, out: Array | None = None) -> tuple[Array
 def maximum_backward(dy: Array, cache: Cache) -> tuple[Array, Array]:
     a, b = cache
     half = 0.5 * dy * (a == b)
-    return unbroadcast(dy * (a > b) + half, np.shape(a)), unbroadcast(dy * (b > a) + half, np.shape(b))
+    return unbroadcast(dy * (a > b) + half, np.shape(a)), unbroadcast(
+        dy * (b > a) + half, np.shape(b)
+    )
 
 
-def minimum_forward(a: Array, b: Array, out: Array | None = None) -> tuple[Array, Cache]:
+def minimum_forward(
+    a: Array, b: Array, out: Array | None = None
+) -> tuple[Array, Cache]:
     """y = the smaller of a and b; a tie shares the gradient in halves."""
     return np.minimum(a, b, out=out), (a, b)
 
@@ -185,10 +203,14 @@ def minimum_forward(a: Array, b: Array, out: Array | None = None) -> tuple[Array
 def minimum_backward(dy: Array, cache: Cache) -> tuple[Array, Array]:
     a, b = cache
     half = 0.5 * dy * (a == b)
-    return unbroadcast(dy * (a < b) + half, np.shape(a)), unbroadcast(dy * (b < a) + half, np.shape(b))
+    return unbroadcast(dy * (a < b) + half, np.shape(a)), unbroadcast(
+        dy * (b < a) + half, np.shape(b)
+    )
 
 
-def clip_forward(x: Array, low: float | None = None, high: float | None = None) -> tuple[Array, Cache]:
+def clip_forward(
+    x: Array, low: float | None = None, high: float | None = None
+) -> tuple[Array, Cache]:
     """y = x held between the bounds; the gradient passes at the bounds themselves."""
     inside = np.ones(np.shape(x), bool)
     if low is not None:
@@ -211,11 +233,19 @@ def where_forward(condition: Array, a: Array, b: Array) -> tuple[Array, Cache]:
 def where_backward(dy: Array, cache: Cache) -> tuple[Array, Array]:
     """da, db; what was not chosen gets an exact zero, also where dy is not finite."""
     condition, a, b = cache
-    return unbroadcast(np.where(condition, dy, 0.0), a), unbroadcast(np.where(condition, 0.0, dy), b)
+    return unbroadcast(np.where(condition, dy, 0.0), a), unbroadcast(
+        np.where(condition, 0.0, dy), b
+    )
 
 
 def unbroadcast(d: Array, shape: tuple[int, ...]) -> Array:
-    """The gradient of an operand of `shape` that NumPy broadcast: `d` summed over the axes that were stretched."""
+    """The gradient of an operand of `shape` that NumPy broadcast: `d` summed over the
+    axes that were stretched.
+    """
     extra = np.ndim(d) - len(shape)
-    axes = tuple(k for k in range(np.ndim(d)) if k < extra or (shape[k - extra] == 1 and d.shape[k] != 1))
+    axes = tuple(
+        k
+        for k in range(np.ndim(d))
+        if k < extra or (shape[k - extra] == 1 and d.shape[k] != 1)
+    )
     return np.sum(d, axis=axes, keepdims=True).reshape(shape) if axes else d

@@ -13,11 +13,17 @@ Cache = Any
 def attention_forward(
     query: Array, key: Array, value: Array, heads: int = 1, causal: bool = False
 ) -> tuple[Array, Cache]:
-    """y = softmax(q k^T / sqrt(d)) v in each head (Vaswani et al., 2017): (N, T, E), (N, S, E), (N, S, V) -> (N, T, V).
+    """y = softmax(q k^T / sqrt(d)) v in each head (Vaswani et al., 2017): (N, T, E),
+    (N, S, E), (N, S, V) -> (N, T, V).
 
-    Heads are consecutive blocks of features, d = E / heads. With `causal`, position t sees positions 0 to t.
+    Heads are consecutive blocks of features, d = E / heads. With `causal`, position t
+    sees positions 0 to t.
     """
-    q, k, v = split_heads(query, heads), split_heads(key, heads), split_heads(value, heads)  # (N, heads, T, d)
+    q, k, v = (
+        split_heads(query, heads),
+        split_heads(key, heads),
+        split_heads(value, heads),
+    )  # (N, heads, T, d)
     scale = float(q.shape[-1]) ** -0.5
     scores = np.matmul(q * scale, np.swapaxes(k, -1, -2))  # (N, heads, T, S)
     if causal:
@@ -52,6 +58,12 @@ def merge_heads(x: Array) -> Array:
 
 
 def sinusoidal_table(length: int, features: int, base: float, dtype: Any) -> Array:
-    """P[t, 2i] = sin(t / base^(2i / F)), P[t, 2i + 1] = cos of the same (Vaswani et al., 2017), (T, F)."""
-    angles = np.arange(length)[:, None] / base ** (2.0 * (np.arange(features) // 2) / features)
-    return np.where(np.arange(features) % 2 == 0, np.sin(angles), np.cos(angles)).astype(dtype)
+    """P[t, 2i] = sin(t / base^(2i / F)), P[t, 2i + 1] = cos of the same (Vaswani et
+    al., 2017), (T, F).
+    """
+    angles = np.arange(length)[:, None] / base ** (
+        2.0 * (np.arange(features) // 2) / features
+    )
+    return np.where(
+        np.arange(features) % 2 == 0, np.sin(angles), np.cos(angles)
+    ).astype(dtype)

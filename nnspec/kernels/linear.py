@@ -11,24 +11,40 @@ Cache = Any
 Outs = tuple[Array | None, ...]
 
 
-def dense_forward(x: Array, weight: Array, bias: Array | None = None, out: Array | None = None) -> tuple[Array, Cache]:
-    """y = x W^T + b over the last axis: x (..., I), weight (O, I), bias (O) -> y (..., O)."""
+def dense_forward(
+    x: Array, weight: Array, bias: Array | None = None, out: Array | None = None
+) -> tuple[Array, Cache]:
+    """y = x W^T + b over the last axis: x (..., I), weight (O, I), bias (O) -> y (...,
+    O).
+    """
     rows = x.reshape(-1, x.shape[-1])  # one GEMM, whatever the rank
-    y = np.matmul(rows, weight.T, out=None if out is None else out.reshape(-1, weight.shape[0]))
+    y = np.matmul(
+        rows, weight.T, out=None if out is None else out.reshape(-1, weight.shape[0])
+    )
     if bias is not None:
         y += bias
     return y.reshape(*x.shape[:-1], weight.shape[0]), (rows, weight, x.shape)
 
 
-def dense_backward(dy: Array, cache: Cache, out: Outs = (None, None, None)) -> tuple[Array, Array, Array]:
+def dense_backward(
+    dy: Array, cache: Cache, out: Outs = (None, None, None)
+) -> tuple[Array, Array, Array]:
     """dx = dy W, dW = dy^T x, db = sum of dy over all rows. Returns dx, dweight, dbias."""
     rows, weight, shape = cache
     dy = dy.reshape(-1, weight.shape[0])
-    dx = np.matmul(dy, weight, out=None if out[0] is None else out[0].reshape(rows.shape))
-    return dx.reshape(shape), np.matmul(dy.T, rows, out=out[1]), np.sum(dy, axis=0, out=out[2])
+    dx = np.matmul(
+        dy, weight, out=None if out[0] is None else out[0].reshape(rows.shape)
+    )
+    return (
+        dx.reshape(shape),
+        np.matmul(dy.T, rows, out=out[1]),
+        np.sum(dy, axis=0, out=out[2]),
+    )
 
 
-def dense_backward_parameters(dy: Array, cache: Cache, out: Outs = (None, None)) -> tuple[Array, Array]:
+def dense_backward_parameters(
+    dy: Array, cache: Cache, out: Outs = (None, None)
+) -> tuple[Array, Array]:
     """dweight and dbias alone: what a layer needs whose input is data."""
     rows, weight, _ = cache
     dy = dy.reshape(-1, weight.shape[0])
@@ -36,7 +52,9 @@ def dense_backward_parameters(dy: Array, cache: Cache, out: Outs = (None, None))
 
 
 def matmul_forward(a: Array, b: Array, out: Array | None = None) -> tuple[Array, Cache]:
-    """y = a b over the last two axes: a (..., M, K), b (..., K, N) -> y (..., M, N); leading axes broadcast."""
+    """y = a b over the last two axes: a (..., M, K), b (..., K, N) -> y (..., M, N);
+    leading axes broadcast.
+    """
     return np.matmul(a, b, out=out), (a, b)
 
 
@@ -48,13 +66,19 @@ def matmul_backward(dy: Array, cache: Cache) -> tuple[Array, Array]:
     return da, db
 
 
-def embedding_forward(index: Array, weight: Array, out: Array | None = None) -> tuple[Array, Cache]:
-    """y = weight[index]: index (...) of whole numbers in [0, V), weight (V, E) -> y (..., E)."""
+def embedding_forward(
+    index: Array, weight: Array, out: Array | None = None
+) -> tuple[Array, Cache]:
+    """y = weight[index]: index (...) of whole numbers in [0, V), weight (V, E) -> y
+    (..., E).
+    """
     return np.take(weight, index, axis=0, out=out), (index, weight)
 
 
 def embedding_backward(dy: Array, cache: Cache, out: Array | None = None) -> Array:
-    """dweight (V, E): every row of dy added to the row of its index, in order of the index."""
+    """dweight (V, E): every row of dy added to the row of its index, in order of the
+    index.
+    """
     index, weight = cache
     dweight = np.zeros(weight.shape, dy.dtype) if out is None else out
     dweight[...] = 0.0
@@ -63,12 +87,20 @@ def embedding_backward(dy: Array, cache: Cache, out: Array | None = None) -> Arr
     rows = index.reshape(-1)
     order = np.argsort(rows, kind="stable")
     used, first = np.unique(rows[order], return_index=True)
-    dweight[used] = np.add.reduceat(dy.reshape(-1, weight.shape[1])[order], first, axis=0)
+    dweight[used] = np.add.reduceat(
+        dy.reshape(-1, weight.shape[1])[order], first, axis=0
+    )
     return dweight
 
 
 def unbroadcast(d: Array, shape: tuple[int, ...]) -> Array:
-    """The gradient of an operand of `shape` that NumPy broadcast: `d` summed over the axes that were stretched."""
+    """The gradient of an operand of `shape` that NumPy broadcast: `d` summed over the
+    axes that were stretched.
+    """
     extra = np.ndim(d) - len(shape)
-    axes = tuple(k for k in range(np.ndim(d)) if k < extra or (shape[k - extra] == 1 and d.shape[k] != 1))
+    axes = tuple(
+        k
+        for k in range(np.ndim(d))
+        if k < extra or (shape[k - extra] == 1 and d.shape[k] != 1)
+    )
     return np.sum(d, axis=axes, keepdims=True).reshape(shape) if axes else d

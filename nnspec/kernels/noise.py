@@ -1,4 +1,6 @@
-"""Layers that draw random numbers. The generator is handed down; two calls in a row draw different numbers."""
+"""Layers that draw random numbers. The generator is handed down; two calls in a row
+draw different numbers.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,12 @@ Array = np.ndarray[Any, Any]
 Cache = Any
 
 
-def dropout_forward(x: Array, p: float, rng: np.random.Generator) -> tuple[Array, Cache]:
-    """y = x * mask / (1 - p), the mask 1 with probability 1 - p (Srivastava et al., 2014, inverted)."""
+def dropout_forward(
+    x: Array, p: float, rng: np.random.Generator
+) -> tuple[Array, Cache]:
+    """y = x * mask / (1 - p), the mask 1 with probability 1 - p (Srivastava et al.,
+    2014, inverted).
+    """
     mask = scaled_mask(x.shape, p, rng).astype(x.dtype)
     return x * mask, mask
 
@@ -21,7 +27,9 @@ def dropout_backward(dy: Array, mask: Cache) -> Array:
     return dx
 
 
-def drop_path_forward(x: Array, p: float, rng: np.random.Generator) -> tuple[Array, Cache]:
+def drop_path_forward(
+    x: Array, p: float, rng: np.random.Generator
+) -> tuple[Array, Cache]:
     """Like dropout, with one draw for all of an example (Huang et al., 2016)."""
     mask = scaled_mask((x.shape[0], *[1] * (x.ndim - 1)), p, rng).astype(x.dtype)
     return x * mask, mask

@@ -20,10 +20,12 @@ def batch_norm_forward(
     eps: float = 1e-5,
     momentum: float = 0.1,
 ) -> tuple[Array, Cache]:
-    """y = weight * (x - mean) / sqrt(var + eps) + bias, a channel at a time (Ioffe and Szegedy, 2015).
+    """y = weight * (x - mean) / sqrt(var + eps) + bias, a channel at a time (Ioffe and
+    Szegedy, 2015).
 
-    x (N, C, ...), everything else (C). In training mean and (biased) variance are those of the batch, and
-    the running statistics move towards them in place, the variance towards its unbiased estimate.
+    x (N, C, ...), everything else (C). In training mean and (biased) variance are those
+    of the batch, and the running statistics move towards them in place, the variance
+    towards its unbiased estimate.
     """
     axes = (0, *range(2, x.ndim))
     stand = (-1, *[1] * (x.ndim - 2))
@@ -40,11 +42,20 @@ def batch_norm_forward(
     scale = 1.0 / np.sqrt(var + eps)
     normal = centred * scale.reshape(stand)
     y = normal if weight is None else normal * weight.reshape(stand)
-    return y if bias is None else y + bias.reshape(stand), (normal, scale, weight, axes, stand, training)
+    return y if bias is None else y + bias.reshape(stand), (
+        normal,
+        scale,
+        weight,
+        axes,
+        stand,
+        training,
+    )
 
 
 def batch_norm_backward(dy: Array, cache: Cache) -> tuple[Array, Array, Array]:
-    """dx, dweight, dbias. In training the mean and variance depend on x, which takes their share off dx."""
+    """dx, dweight, dbias. In training the mean and variance depend on x, which takes
+    their share off dx.
+    """
     normal, scale, weight, axes, stand, training = cache
     dbias = dy.sum(axis=axes)
     dweight = np.sum(dy * normal, axis=axes)
@@ -52,14 +63,22 @@ def batch_norm_backward(dy: Array, cache: Cache) -> tuple[Array, Array, Array]:
     if not training:
         return dy * factor, dweight, dbias
     count = dy.size // dy.shape[1]
-    dx = factor * (dy - (dbias / count).reshape(stand) - normal * (dweight / count).reshape(stand))
+    dx = factor * (
+        dy - (dbias / count).reshape(stand) - normal * (dweight / count).reshape(stand)
+    )
     return dx, dweight, dbias
 
 
 def layer_norm_forward(
-    x: Array, weight: Array | None = None, bias: Array | None = None, eps: float = 1e-5, axes: int = 1
+    x: Array,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    eps: float = 1e-5,
+    axes: int = 1,
 ) -> tuple[Array, Cache]:
-    """y = weight * (x - mean) / sqrt(var + eps) + bias over the last `axes` axes (Ba et al., 2016)."""
+    """y = weight * (x - mean) / sqrt(var + eps) + bias over the last `axes` axes (Ba et
+    al., 2016).
+    """
     over = tuple(range(-axes, 0))
     centred = x - x.mean(axis=over, keepdims=True)
     scale = 1.0 / np.sqrt(np.mean(centred * centred, axis=over, keepdims=True) + eps)
@@ -74,12 +93,20 @@ def layer_norm_backward(dy: Array, cache: Cache) -> tuple[Array, Array, Array]:
     lead = tuple(range(dy.ndim - len(over)))
     dweight, dbias = np.sum(dy * normal, axis=lead), dy.sum(axis=lead)
     d = dy if weight is None else dy * weight
-    dx = d - d.mean(axis=over, keepdims=True) - normal * np.mean(d * normal, axis=over, keepdims=True)
+    dx = (
+        d
+        - d.mean(axis=over, keepdims=True)
+        - normal * np.mean(d * normal, axis=over, keepdims=True)
+    )
     return dx * scale, dweight, dbias
 
 
-def rms_norm_forward(x: Array, weight: Array | None = None, eps: float = 1e-5) -> tuple[Array, Cache]:
-    """y = weight * x / sqrt(mean(x^2) + eps) over the last axis (Zhang and Sennrich, 2019)."""
+def rms_norm_forward(
+    x: Array, weight: Array | None = None, eps: float = 1e-5
+) -> tuple[Array, Cache]:
+    """y = weight * x / sqrt(mean(x^2) + eps) over the last axis (Zhang and Sennrich,
+    2019).
+    """
     scale = 1.0 / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + eps)
     normal = x * scale
     return normal if weight is None else normal * weight, (normal, scale, weight)
@@ -94,9 +121,14 @@ def rms_norm_backward(dy: Array, cache: Cache) -> tuple[Array, Array]:
 
 
 def group_norm_forward(
-    x: Array, groups: int, weight: Array | None = None, bias: Array | None = None, eps: float = 1e-5
+    x: Array,
+    groups: int,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    eps: float = 1e-5,
 ) -> tuple[Array, Cache]:
-    """Each group of channels of each example normalised on its own (Wu and He, 2018): x (N, C, ...).
+    """Each group of channels of each example normalised on its own (Wu and He, 2018): x
+    (N, C, ...).
 
     `groups = C` is instance normalisation.
     """
@@ -106,7 +138,12 @@ def group_norm_forward(
     normal = (centred * scale).reshape(x.shape)
     stand = (-1, *[1] * (x.ndim - 2))
     y = normal if weight is None else normal * weight.reshape(stand)
-    return y if bias is None else y + bias.reshape(stand), (normal, scale, weight, groups)
+    return y if bias is None else y + bias.reshape(stand), (
+        normal,
+        scale,
+        weight,
+        groups,
+    )
 
 
 def group_norm_backward(dy: Array, cache: Cache) -> tuple[Array, Array, Array]:
@@ -117,16 +154,20 @@ def group_norm_backward(dy: Array, cache: Cache) -> tuple[Array, Array, Array]:
     d = dy if weight is None else dy * weight.reshape(-1, *[1] * (dy.ndim - 2))
     d = d.reshape(dy.shape[0], groups, -1)
     z = normal.reshape(d.shape)
-    dx = (d - d.mean(axis=2, keepdims=True) - z * np.mean(d * z, axis=2, keepdims=True)) * scale
+    dx = (
+        d - d.mean(axis=2, keepdims=True) - z * np.mean(d * z, axis=2, keepdims=True)
+    ) * scale
     return dx.reshape(dy.shape), dweight, dbias
 
 
 def local_response_norm_forward(
     x: Array, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
 ) -> tuple[Array, Cache]:
-    """y = x / (k + alpha * mean of x^2 over `size` channels)^beta (Krizhevsky et al., 2012): x (N, C, ...).
+    """y = x / (k + alpha * mean of x^2 over `size` channels)^beta (Krizhevsky et al.,
+    2012): x (N, C, ...).
 
-    The window of channel c starts at c - size // 2; channels that do not exist count as zeros.
+    The window of channel c starts at c - size // 2; channels that do not exist count as
+    zeros.
     """
     scale = k + (alpha / size) * sum_channels(x * x, size, size // 2)
     return x * scale**-beta, (x, scale, size, alpha, beta)

@@ -8,7 +8,7 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 Cache = Any
-Sizes = int | tuple[int, ...]  # one number for all spatial axes, or one for each
+Sizes = int | tuple[int, ...]  # one for all spatial axes, or one for each
 
 
 def max_pool_forward(
@@ -19,7 +19,9 @@ def max_pool_forward(
     ceil: bool = False,
     out: Array | None = None,
 ) -> tuple[Array, Cache]:
-    """The largest entry of each window: x (N, C, *spatial) -> y (N, C, *M). Padding never wins."""
+    """The largest entry of each window: x (N, C, *spatial) -> y (N, C, *M). Padding
+    never wins.
+    """
     size, stride, padding = window_settings(size, stride, padding, x.ndim - 2)
     counts = window_counts(x.shape[2:], size, stride, padding, ceil)
     padded = pad_windows(x, -np.inf, size, stride, padding, counts)
@@ -54,7 +56,8 @@ def avg_pool_forward(
 ) -> tuple[Array, Cache]:
     """The mean of each window, divided by its size as PyTorch counts it.
 
-    A window counts the padding if `count_include_pad` says so, and never what `ceil` adds beyond it.
+    A window counts the padding if `count_include_pad` says so, and never what `ceil`
+    adds beyond it.
     """
     size, stride, padding = window_settings(size, stride, padding, x.ndim - 2)
     counts = window_counts(x.shape[2:], size, stride, padding, ceil)
@@ -63,7 +66,9 @@ def avg_pool_forward(
     y[...] = 0.0
     for offset in np.ndindex(*size):
         y += padded[window_slice(offset, stride, counts)]
-    divisor = window_sizes(x.shape[2:], size, stride, padding, counts, count_include_pad).astype(x.dtype)
+    divisor = window_sizes(
+        x.shape[2:], size, stride, padding, counts, count_include_pad
+    ).astype(x.dtype)
     y /= divisor
     return y, (divisor, x.shape, padded.shape, size, stride, padding)
 
@@ -79,9 +84,13 @@ def avg_pool_backward(dy: Array, cache: Cache, out: Array | None = None) -> Arra
 
 
 def adaptive_avg_pool_forward(x: Array, size: Sizes) -> tuple[Array, Cache]:
-    """Means over `size` windows an axis: window i runs from floor(i N / M) to ceil((i + 1) N / M)."""
+    """Means over `size` windows an axis: window i runs from floor(i N / M) to ceil((i +
+    1) N / M).
+    """
     size = size if isinstance(size, tuple) else (size,) * (x.ndim - 2)
-    maps = [averaging_matrix(n, m, x.dtype) for n, m in zip(x.shape[2:], size, strict=True)]
+    maps = [
+        averaging_matrix(n, m, x.dtype) for n, m in zip(x.shape[2:], size, strict=True)
+    ]
     y = x
     for axis, a in enumerate(maps, 2):
         y = np.moveaxis(np.tensordot(a, y, (1, axis)), 0, axis)
@@ -124,14 +133,22 @@ def window_settings(
 ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     """Size, stride (that of the size, if None) and padding of each spatial axis."""
     stride = size if stride is None else stride
-    sizes, strides, paddings = (v if isinstance(v, tuple) else (v,) * rank for v in (size, stride, padding))
+    sizes, strides, paddings = (
+        v if isinstance(v, tuple) else (v,) * rank for v in (size, stride, padding)
+    )
     return sizes, strides, paddings
 
 
 def window_counts(
-    spatial: tuple[int, ...], size: tuple[int, ...], stride: tuple[int, ...], padding: tuple[int, ...], ceil: bool
+    spatial: tuple[int, ...],
+    size: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    ceil: bool,
 ) -> tuple[int, ...]:
-    """Windows an axis. With `ceil` the last may hang over the end, if it starts inside input or left padding."""
+    """Windows an axis. With `ceil` the last may hang over the end, if it starts inside
+    input or left padding.
+    """
     counts = []
     for n, k, s, p in zip(spatial, size, stride, padding, strict=True):
         count = -(-(n + 2 * p - k) // s) + 1 if ceil else (n + 2 * p - k) // s + 1
@@ -139,9 +156,14 @@ def window_counts(
     return tuple(counts)
 
 
-def window_slice(offset: tuple[int, ...], stride: tuple[int, ...], counts: tuple[int, ...]) -> tuple[slice, ...]:
+def window_slice(
+    offset: tuple[int, ...], stride: tuple[int, ...], counts: tuple[int, ...]
+) -> tuple[slice, ...]:
     """Where the entry at `offset` of every window stands in a padded input."""
-    spatial = [slice(a, a + (m - 1) * s + 1, s) for a, m, s in zip(offset, counts, stride, strict=True)]
+    spatial = [
+        slice(a, a + (m - 1) * s + 1, s)
+        for a, m, s in zip(offset, counts, stride, strict=True)
+    ]
     return (slice(None), slice(None), *spatial)
 
 
@@ -157,7 +179,11 @@ def pad_windows(
     widths = [(0, 0), (0, 0)]
     for n, k, s, p, m in zip(x.shape[2:], size, stride, padding, counts, strict=True):
         widths.append((p, max(p, (m - 1) * s + k - n - p)))
-    return np.pad(x, widths, constant_values=value) if any(a or b for a, b in widths) else x
+    return (
+        np.pad(x, widths, constant_values=value)
+        if any(a or b for a, b in widths)
+        else x
+    )
 
 
 def window_sizes(
@@ -179,9 +205,17 @@ def window_sizes(
     return np.asarray(total)
 
 
-def crop(dx: Array, shape: tuple[int, ...], padding: tuple[int, ...], out: Array | None) -> Array:
+def crop(
+    dx: Array, shape: tuple[int, ...], padding: tuple[int, ...], out: Array | None
+) -> Array:
     """The part of a padded gradient that belongs to the input of `shape`."""
-    inside = dx[(slice(None), slice(None), *(slice(p, p + n) for p, n in zip(padding, shape[2:], strict=True)))]
+    inside = dx[
+        (
+            slice(None),
+            slice(None),
+            *(slice(p, p + n) for p, n in zip(padding, shape[2:], strict=True)),
+        )
+    ]
     if out is None:
         return inside
     out[...] = inside

@@ -11,9 +11,14 @@ Cache = Any
 Axes = tuple[int, ...]
 
 
-def sum_forward(x: Array, axis: Axes, keepdims: bool = False, out: Array | None = None) -> tuple[Array, Cache]:
+def sum_forward(
+    x: Array, axis: Axes, keepdims: bool = False, out: Array | None = None
+) -> tuple[Array, Cache]:
     """y = the sum of x over the axes, in the dtype of x."""
-    return np.sum(x, axis=axis, dtype=x.dtype, keepdims=keepdims, out=out), (np.shape(x), axis)
+    return np.sum(x, axis=axis, dtype=x.dtype, keepdims=keepdims, out=out), (
+        np.shape(x),
+        axis,
+    )
 
 
 def sum_backward(dy: Array, cache: Cache) -> Array:
@@ -21,7 +26,9 @@ def sum_backward(dy: Array, cache: Cache) -> Array:
     return np.broadcast_to(restore_axes(dy, shape, axis), shape)
 
 
-def mean_forward(x: Array, axis: Axes, keepdims: bool = False, out: Array | None = None) -> tuple[Array, Cache]:
+def mean_forward(
+    x: Array, axis: Axes, keepdims: bool = False, out: Array | None = None
+) -> tuple[Array, Cache]:
     """y = the mean of x over the axes."""
     return np.mean(x, axis=axis, keepdims=keepdims, out=out), (np.shape(x), axis)
 
@@ -33,20 +40,26 @@ def mean_backward(dy: Array, cache: Cache) -> Array:
 
 
 def max_forward(x: Array, axis: Axes, keepdims: bool = False) -> tuple[Array, Cache]:
-    """y = the largest entry over the axes; equal largest entries share the gradient evenly, as in torch's amax."""
+    """y = the largest entry over the axes; equal largest entries share the gradient
+    evenly, as in torch's amax.
+    """
     y = np.max(x, axis=axis, keepdims=True)
     return (y if keepdims else np.squeeze(y, axis)), (x == y, axis)
 
 
 def max_backward(dy: Array, cache: Cache) -> Array:
     winners, axis = cache
-    share = restore_axes(dy, winners.shape, axis) / np.sum(winners, axis=axis, keepdims=True).astype(dy.dtype)
+    share = restore_axes(dy, winners.shape, axis) / np.sum(
+        winners, axis=axis, keepdims=True
+    ).astype(dy.dtype)
     dx: Array = winners * share
     return dx
 
 
 def min_forward(x: Array, axis: Axes, keepdims: bool = False) -> tuple[Array, Cache]:
-    """y = the smallest entry over the axes; equal smallest entries share the gradient evenly."""
+    """y = the smallest entry over the axes; equal smallest entries share the gradient
+    evenly.
+    """
     y = np.min(x, axis=axis, keepdims=True)
     return (y if keepdims else np.squeeze(y, axis)), (x == y, axis)
 

@@ -1,4 +1,6 @@
-"""What moves entries about without computing with them. Results may be views of the inputs."""
+"""What moves entries about without computing with them. Results may be views of the
+inputs.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,8 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 Cache = Any
-Sizes = int | tuple[int, ...]  # one number for all spatial axes, or one for each
-Key = Any  # what stands between the brackets of a basic index: numbers, slices, None and Ellipsis
+Sizes = int | tuple[int, ...]  # one for all spatial axes, or one for each
+Key = Any  # a basic index: numbers, slices, None and Ellipsis
 
 
 def reshape_forward(x: Array, shape: tuple[int, ...]) -> tuple[Array, Cache]:
@@ -50,7 +52,10 @@ def permute_backward(dy: Array, axes: Cache) -> Array:
 
 def concat_forward(*parts: Array, axis: int) -> tuple[Array, Cache]:
     """The parts one after the other along an axis."""
-    return np.concatenate(parts, axis=axis), (np.cumsum([part.shape[axis] for part in parts[:-1]]), axis)
+    return np.concatenate(parts, axis=axis), (
+        np.cumsum([part.shape[axis] for part in parts[:-1]]),
+        axis,
+    )
 
 
 def concat_backward(dy: Array, cache: Cache) -> list[Array]:
@@ -69,7 +74,9 @@ def stack_backward(dy: Array, axis: Cache) -> list[Array]:
     return list(np.moveaxis(dy, axis, 0))
 
 
-def split_forward(x: Array, sizes: tuple[int, ...], axis: int) -> tuple[list[Array], Cache]:
+def split_forward(
+    x: Array, sizes: tuple[int, ...], axis: int
+) -> tuple[list[Array], Cache]:
     """Consecutive pieces of these sizes along an axis."""
     ends = np.cumsum(sizes)[:-1]
     return np.split(x, ends, axis=axis), axis
@@ -101,14 +108,21 @@ def expand_backward(dy: Array, shape: Cache) -> Array:
     return unbroadcast(dy, shape)
 
 
-def pad_forward(x: Array, widths: tuple[tuple[int, int], ...], value: float = 0.0) -> tuple[Array, Cache]:
+def pad_forward(
+    x: Array, widths: tuple[tuple[int, int], ...], value: float = 0.0
+) -> tuple[Array, Cache]:
     """x with (before, after) entries of `value` along every axis."""
     return np.pad(x, widths, constant_values=value), (x.shape, widths)
 
 
 def pad_backward(dy: Array, cache: Cache) -> Array:
     shape, widths = cache
-    dx: Array = dy[tuple(slice(before, before + n) for (before, _), n in zip(widths, shape, strict=True))]
+    dx: Array = dy[
+        tuple(
+            slice(before, before + n)
+            for (before, _), n in zip(widths, shape, strict=True)
+        )
+    ]
     return dx
 
 
@@ -122,7 +136,9 @@ def flip_backward(dy: Array, axis: Cache) -> Array:
 
 
 def roll_forward(x: Array, shift: int, axis: int) -> tuple[Array, Cache]:
-    """Entries moved on by `shift` along an axis; what leaves the end comes back at the start."""
+    """Entries moved on by `shift` along an axis; what leaves the end comes back at the
+    start.
+    """
     return np.roll(x, shift, axis), (shift, axis)
 
 
@@ -132,7 +148,9 @@ def roll_backward(dy: Array, cache: Cache) -> Array:
 
 
 def upsample_nearest_forward(x: Array, factor: Sizes) -> tuple[Array, Cache]:
-    """Every entry of x (N, C, *spatial) repeated `factor` times along each spatial axis."""
+    """Every entry of x (N, C, *spatial) repeated `factor` times along each spatial
+    axis.
+    """
     factor = factor if isinstance(factor, tuple) else (factor,) * (x.ndim - 2)
     y = x
     for axis, times in enumerate(factor, 2):
@@ -144,14 +162,21 @@ def upsample_nearest_backward(dy: Array, cache: Cache) -> Array:
     """The sum over the copies of each entry."""
     shape, factor = cache
     blocks = [size for n, f in zip(shape[2:], factor, strict=True) for size in (n, f)]
-    dx: Array = dy.reshape(*shape[:2], *blocks).sum(axis=tuple(range(3, 2 + len(blocks), 2)))
+    dx: Array = dy.reshape(*shape[:2], *blocks).sum(
+        axis=tuple(range(3, 2 + len(blocks), 2))
+    )
     return dx
 
 
 def upsample_linear_forward(x: Array, factor: Sizes) -> tuple[Array, Cache]:
-    """Linear interpolation along each spatial axis between the centres of the entries (no aligned corners)."""
+    """Linear interpolation along each spatial axis between the centres of the entries
+    (no aligned corners).
+    """
     factor = factor if isinstance(factor, tuple) else (factor,) * (x.ndim - 2)
-    maps = [interpolation_matrix(n, f, x.dtype) for n, f in zip(x.shape[2:], factor, strict=True)]
+    maps = [
+        interpolation_matrix(n, f, x.dtype)
+        for n, f in zip(x.shape[2:], factor, strict=True)
+    ]
     y = x
     for axis, a in enumerate(maps, 2):
         y = np.moveaxis(np.tensordot(a, y, (1, axis)), 0, axis)
@@ -166,7 +191,9 @@ def upsample_linear_backward(dy: Array, maps: Cache) -> Array:
 
 
 def interpolation_matrix(n: int, factor: int, dtype: Any) -> Array:
-    """Row i of (n * factor, n) weighs the two entries nearest to (i + 1/2) / factor - 1/2."""
+    """Row i of (n * factor, n) weighs the two entries nearest to (i + 1/2) / factor -
+    1/2.
+    """
     place = np.maximum((np.arange(n * factor) + 0.5) / factor - 0.5, 0.0)
     low = place.astype(np.int64)
     matrix = np.zeros((n * factor, n))
@@ -182,7 +209,13 @@ def one_hot(index: Array, classes: int, dtype: Any) -> Array:
 
 
 def unbroadcast(d: Array, shape: tuple[int, ...]) -> Array:
-    """The gradient of an operand of `shape` that NumPy broadcast: `d` summed over the axes that were stretched."""
+    """The gradient of an operand of `shape` that NumPy broadcast: `d` summed over the
+    axes that were stretched.
+    """
     extra = np.ndim(d) - len(shape)
-    axes = tuple(k for k in range(np.ndim(d)) if k < extra or (shape[k - extra] == 1 and d.shape[k] != 1))
+    axes = tuple(
+        k
+        for k in range(np.ndim(d))
+        if k < extra or (shape[k - extra] == 1 and d.shape[k] != 1)
+    )
     return np.sum(d, axis=axes, keepdims=True).reshape(shape) if axes else d

@@ -37,6 +37,7 @@ class Program:
         self.imports: dict[str, tuple[str, ...]] = dict(imports or {})
         self.settings: dict[str, object] = dict(settings or {})
         self.poisoned: set[int] = set()
+        self.sources: Mapping[str, str] = {}  # texts by path, for help that quotes what was written
         self._tables: dict[str, dict[type, dict[str, object]]] = {}
 
     def visible(self, path: str) -> Iterator[nodes.File]:

@@ -49,15 +49,15 @@ class Builder:
         first = Span(item.span.path, item.span.line, item.span.column, item.span.line, item.span.column + 1)
         if isinstance(item, nodes.Bind):
             name = item.names[0]
-            message = f"`{name.id} = ...` stands inside a model or block"
+            message = f"`{name.id} = ...` belongs inside a model or block"
             self.problems.error("E0115", item.span, message, f"at the level of the file write `let {name.id} = ...`")
         elif isinstance(item, nodes.Statement):
             word = {"LayerDecl": "layer"}.get(type(item).__name__, type(item).__name__.lower())
             place = Span(first.path, first.line, first.column, first.line, first.column + len(word))
-            self.problems.error("E0115", place, f"`{word}` stands inside a model or block", "move it between the braces of one")
+            self.problems.error("E0115", place, f"`{word}` belongs inside a model or block", "move it between the braces of one")
         else:
             help = "a file holds `let`, `import`, `block`, `model`, `data` and `train`"
-            self.problems.error("E0115", item.span, "an expression stands inside a model or block", help)
+            self.problems.error("E0115", item.span, "an expression belongs inside a model or block", help)
 
     def rule_body(self, span: Span, kids: Kids) -> nodes.Body:
         statements: list[nodes.Statement] = []
@@ -81,7 +81,7 @@ class Builder:
         word = "nnspec" if word == "version" else word
         assert word in FILE_WORDS
         place = Span(item.span.path, item.span.line, item.span.column, item.span.line, item.span.column + len(word))
-        self.problems.error("E0115", place, f"`{word}` stands at the level of the file, not inside braces", "move it out of the braces")
+        self.problems.error("E0115", place, f"`{word}` belongs at the level of the file, not inside braces", "move it out of the braces")
         if not isinstance(item, nodes.Version):
             self.misplaced.append(item)
 
@@ -191,10 +191,6 @@ class Builder:
         kept = tuple(self.name(n) for n in names if n.text)
         return nodes.Bind(span, kept, value) if kept else None
 
-    def rule_expression(self, span: Span, kids: Kids) -> nodes.Expr:
-        expression: nodes.Expr = kids[0]
-        return expression
-
     def rule_type(self, span: Span, kids: Kids) -> nodes.TypeExpr:
         first, *rest = kids
         if first.type == "POISON" or not first.text:
@@ -210,14 +206,19 @@ class Builder:
 
     # ------------------------------------------------------------ pipelines
 
-    def rule_pipeline(self, span: Span, kids: Kids) -> nodes.Expr:
-        if len(kids) == 1 and kids[0].label is None:
-            value: nodes.Expr = kids[0].value
-            return value
-        return nodes.Pipeline(span, tuple(kids))
+    def rule_pipeline(self, span: Span, kids: Kids) -> nodes.Pipeline:
+        return nodes.Pipeline(span, tuple(self.step(k) for k in kids))
 
-    def rule_step(self, span: Span, kids: Kids) -> nodes.Step:
-        return nodes.Step(span, kids[-1], kids[0] if len(kids) > 1 else None)
+    def step(self, kid: nodes.Expr | nodes.Step) -> nodes.Step:
+        """A step as it came: a pipeline in a pipeline is one labelled step (others are held by a `Paren`)."""
+        if isinstance(kid, nodes.Step):
+            return kid
+        if isinstance(kid, nodes.Pipeline):
+            return kid.steps[0]
+        return nodes.Step(kid.span, kid)
+
+    def rule_labelled(self, span: Span, kids: Kids) -> nodes.Pipeline:
+        return nodes.Pipeline(span, (nodes.Step(span, kids[1], kids[0]),))
 
     def rule_shape(self, span: Span, kids: Kids) -> nodes.Step:
         return nodes.Step(span, nodes.Shape(span, tuple(kids[1:])))
@@ -275,12 +276,12 @@ class Builder:
         return nodes.Poison(span)
 
     def rule_call(self, span: Span, kids: Kids) -> nodes.Call:
-        return nodes.Call(span, self.name(kids[0]), tuple(kids[1:]))
+        callee, *arguments = kids
+        given = [k if isinstance(k, nodes.Argument) else nodes.Argument(k.span, k) for k in arguments]
+        return nodes.Call(span, self.name(callee), tuple(given))
 
-    def rule_argument(self, span: Span, kids: Kids) -> nodes.Argument:
-        if len(kids) == 1:
-            return nodes.Argument(span, kids[0])
-        return nodes.Argument(span, kids[-1], kids[0].text, kids[0].span(self.path))
+    def rule_setting_of(self, span: Span, kids: Kids) -> nodes.Argument:
+        return nodes.Argument(span, kids[1], kids[0].text, kids[0].span(self.path))
 
     def rule_list(self, span: Span, kids: Kids) -> nodes.List:
         return nodes.List(span, tuple(kids))

@@ -13,6 +13,7 @@ from typing import Any
 from nnspec.syntax import grammar_text
 
 STARTS = ("file", "value")
+Row = tuple[str, int, str, tuple[int, ...], tuple[int, ...]]
 TARGET = Path(__file__).with_name("_tables.py")
 
 
@@ -56,11 +57,12 @@ def _order(table: Any) -> dict[int, int]:
     return order
 
 
-def _rules(rules: list[Any]) -> list[tuple[str, int, str, str]]:
-    """(left side, length, builder, flags) of each rule.
+def _rules(rules: list[Any]) -> list[Row]:
+    """(left side, length, builder, kept, spliced) of each rule.
 
     The builder is "=" where the value is handed through, "" where children are collected for the rule
-    above, else a function of build.py. A flag a symbol: `k` kept, `.` dropped, `s` a collection, spliced.
+    above, else a function of build.py. `kept` are the symbols that become children, `spliced` those of
+    them that are collections.
     """
     through: set[str] = set()
     while True:
@@ -74,7 +76,9 @@ def _rules(rules: list[Any]) -> list[tuple[str, int, str, str]]:
         flags = "".join(_flag(s, rule, through) for s in rule.expansion)
         one = rule.options.expand1 and not rule.alias and flags == "k"
         builder = "=" if one or name in through else "" if name.startswith("_") else rule.alias or name
-        table.append((name, len(flags), str(builder), flags))
+        kept = tuple(i for i, flag in enumerate(flags) if flag != ".")
+        spliced = tuple(i for i, flag in enumerate(flags) if flag == "s")
+        table.append((name, len(flags), str(builder), kept, spliced))
     return table
 
 
@@ -90,7 +94,9 @@ def _hands_through(name: str, rules: list[Any], through: set[str]) -> bool:
     return name.startswith("_") and all(len(r.expansion) == 1 and _flag(r.expansion[0], r, through) == "k" for r in own)
 
 
-def _render(actions: list[dict[str, int]], gotos: list[dict[str, int]], rules: list[tuple[str, int, str, str]], starts: dict[str, int]) -> str:
+def _render(
+    actions: list[dict[str, int]], gotos: list[dict[str, int]], rules: list[Row], starts: dict[str, int]
+) -> str:
     lines = [
         '"""LALR tables of grammar/nnspec.lark, written by `python -m nnspec.syntax.generate`. Do not edit."""',
         "",
@@ -100,7 +106,7 @@ def _render(actions: list[dict[str, int]], gotos: list[dict[str, int]], rules: l
         "from __future__ import annotations",
         "",
         f"START = {starts!r}",
-        "RULES: tuple[tuple[str, int, str, str], ...] = (",
+        "RULES: tuple[tuple[str, int, str, tuple[int, ...], tuple[int, ...]], ...] = (",
         *(f"    {rule!r}," for rule in rules),
         ")",
         "ACTIONS: tuple[dict[str, int], ...] = (",

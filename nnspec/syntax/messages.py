@@ -46,7 +46,7 @@ def _special(parser: Parser, token: Token, expected: set[str], repair: Repair | 
     value_due = "NUMBER" in expected and "[" in expected
     if kind == "+" and value_due:
         return "E0119", "there is no unary plus", "leave out `+`"
-    if kind in _COMPARISONS and any(isinstance(v, Token) and v.type in _COMPARISONS for v in parser.values[-3:]):
+    if kind in _COMPARISONS and any(isinstance(v, Token) and v.type in _COMPARISONS for v, *_ in parser.stack[-3:]):
         return "E0113", "comparisons do not chain", f"compare twice: `a < b and b {kind} c`"
     if kind == "(" and "+" in expected:
         return "E0114", "only a name can be called", "pipe into it: `x -> ...`"
@@ -63,7 +63,7 @@ def _special(parser: Parser, token: Token, expected: set[str], repair: Repair | 
 
 def _header(parser: Parser) -> str:
     """The declaration whose name was read last."""
-    previous = parser.values[-2] if len(parser.values) > 1 else None
+    previous = parser.stack[-2][0] if len(parser.stack) > 1 else None
     return previous.type if isinstance(previous, Token) else ""
 
 

@@ -43,27 +43,26 @@ def _parse(text: str, path: str, reporter: Reporter, start: str) -> Any:
 _GROWING = frozenset({"binary", "unary", "range", "attribute", "index", "call", "list", "paren", "if", "for"})
 """Rules whose nodes hold each other without end."""
 
+Entry = tuple[Any, Token, Token, int]
 _STEP = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
 
 
 class Parser:
-    """The automaton. Each entry of its stack has a state, a value, the tokens it spans and a height."""
+    """The automaton: a stack of states, and beside it (value, first token, last token, height) of each symbol."""
 
     def __init__(self, tokens: list[Token], path: str, problems: Problems, start: str) -> None:
         self.tokens, self.path, self.problems = tokens, path, problems
         self.builder = Builder(path, problems)
         self.position = 0
         self.states = [_tables.START[start]]
-        self.values: list[Any] = [None]
-        self.firsts = [tokens[0]]
-        self.lasts = [tokens[0]]
-        self.heights = [0]
+        self.stack: list[Entry] = [(None, tokens[0], tokens[0], 0)]
         self.last = tokens[0]  # the last token that was read
+        self.calm = 2  # tokens read since the last repair: too few, and an error is its echo
         self.depths: list[int] = []  # of each token, once an error asks
         self.high_line = 0  # the line of the last expression that was nested too deep
-        self.calm = 2  # tokens read since the last repair: too few, and an error is its echo
 
     def run(self) -> Any:
+        """The tree; errors on the way are reported and repaired."""
         from nnspec.syntax.recovery import recover
 
         while True:
@@ -71,22 +70,23 @@ class Parser:
             if not self.feed(token):
                 recover(self)
             elif token.type == "$END":
-                return self.values[-2]
+                return self.stack[-2][0]
             else:
                 self.position += 1
 
     def so_far(self) -> nodes.File:
         """The declarations read before the parser gave up."""
         found: list[nodes.Declaration] = []
-        for value in self.values:
+        for value, *_ in self.stack:
             if isinstance(value, Token) and value.type == "{":
                 break
-            found += [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, nodes.Declaration)]
+            items = value if isinstance(value, list) else [value]
+            found += [item for item in items if isinstance(item, nodes.Declaration)]
         return nodes.File(self.tokens[0].span(self.path), self.path, tuple(found))
 
     def feed(self, token: Token) -> bool:
         """Shift `token`, after whatever it reduces; False where it cannot stand here (the stack keeps its meaning)."""
-        states, values, firsts, lasts, heights = self.states, self.values, self.firsts, self.lasts, self.heights
+        states, stack = self.states, self.stack
         actions, gotos, rules = _tables.ACTIONS, _tables.GOTO, _tables.RULES
         kind = token.type
         while True:
@@ -95,80 +95,66 @@ class Parser:
                 return False
             if action >= 0:
                 states.append(action)
-                values.append(token)
-                firsts.append(token)
-                lasts.append(token)
-                heights.append(0)
+                stack.append((token, token, token, 0))
                 self.last = token
                 self.calm += 1
                 return True
-            left, length, builder, flags = rules[~action]
+            left, length, builder, kept, spliced = rules[~action]
             if builder == "=":
-                states[-1] = gotos[states[-2]][left]
+                states[-1] = _climb(states[-2], states[-1], kind)
                 continue
-            if length:
-                self._reduce(length, builder, flags)
-            else:
-                values.append(self.builder.rules[builder](token.span(self.path), []))
-                firsts.append(token)
-                lasts.append(token)
-                heights.append(0)
-            states.append(gotos[states[-1]][left])
+            if length == 1:
+                value, first, last, height = stack[-1]
+                if builder:
+                    span = Span(self.path, first.line, first.column, last.line, last.end)
+                    value = self.builder.rules[builder](span, value if spliced else [value] if kept else [])
+                elif not spliced:
+                    value = [value] if kept else []
+                stack[-1] = (value, first, last, height)
+                states[-1] = gotos[states[-2]][left]
+            elif length:
+                part = stack[-length:]
+                del stack[-length:], states[-length:]
+                stack.append(self._reduce(part, builder, kept, spliced))
+                states.append(gotos[states[-1]][left])
+            else:  # only a file without a declaration
+                stack.append((self.builder.rules[builder](token.span(self.path), []), token, token, 0))
+                states.append(gotos[states[-1]][left])
 
-    def _reduce(self, length: int, builder: str, flags: str) -> None:
-        """Replace the last `length` entries by one (its state is pushed by the caller)."""
-        values, firsts, lasts, heights = self.values, self.firsts, self.lasts, self.heights
-        if length == 1:
-            kids = [values[-1]] if flags == "k" else values[-1] if flags == "s" else []
-        elif flags[0] == "s":  # a growing collection: append, so that long ones take linear time
-            kids = values[-length]
-            kids.extend(v for flag, v in zip(flags[1:], values[1 - length :], strict=True) if flag == "k")
+    def _reduce(self, part: list[Entry], builder: str, kept: tuple[int, ...], spliced: tuple[int, ...]) -> Entry:
+        """The entry that stands for the entries `part`."""
+        first, last = part[0][1], part[-1][2]
+        if not spliced:
+            kids = [part[i][0] for i in kept]
         else:
-            kids = []
-            for flag, value in zip(flags, values[-length:], strict=True):
-                if flag == "k":
-                    kids.append(value)
-                elif flag == "s":
-                    kids.extend(value)
-        first, last = firsts[-length], lasts[-1]
-        height = heights[-1]
-        if length > 1:
-            height = max(heights[-length:]) + (1 if builder else 0)
-            del values[-length:], lasts[-length:], firsts[-length:], heights[-length:], self.states[-length:]
-        else:
-            self.pop()
-        if builder:
-            span = Span(self.path, first.line, first.column, last.line, last.end)
-            if height > MAX_HEIGHT and builder in _GROWING:
-                value, height = self._too_high(span), 0
-            else:
-                value = self.builder.rules[builder](span, kids)
-        else:
-            value = kids
-        values.append(value)
-        firsts.append(first)
-        lasts.append(last)
-        heights.append(height)
+            grows = spliced[0] == 0  # a collection grows in place, so that long ones take linear time
+            kids = part[0][0] if grows else []
+            for i in kept[grows:]:
+                kids += part[i][0] if i in spliced else (part[i][0],)
+        height = max([entry[3] for entry in part])
+        if not builder:
+            return kids, first, last, height
+        span = Span(self.path, first.line, first.column, last.line, last.end)
+        if height >= MAX_HEIGHT and builder in _GROWING:
+            return self._too_high(span), first, last, 0
+        return self.builder.rules[builder](span, kids), first, last, height + 1
 
     def _too_high(self, span: Span) -> nodes.Poison:
-        """An expression that holds expressions that hold expressions ... : said once a line."""
+        """Expressions inside expressions without end: said once a line."""
         if span.line != self.high_line:
             self.high_line = span.line
-            message = f"the expression is nested more than {MAX_HEIGHT} deep"
-            self.problems.error("E0109", span, message, "name parts of it on lines of their own")
+            message = f"more than {MAX_HEIGHT} operations stand one inside another"
+            self.problems.error("E0109", span, message, "name parts of the expression on lines of their own")
         return nodes.Poison(span)
 
     # ------------------------------------------------------------ for recovery
 
     def pop(self) -> Any:
-        """Take the last entry off the stack."""
+        """Take the last symbol off the stack; its value."""
         if len(self.states) == 1:
             raise AssertionError("any tokens at all can stand between the start and the end of a file as POISON")
         self.states.pop()
-        self.lasts.pop()
-        self.heights.pop()
-        self.firsts.pop()
-        return self.values.pop()
+        return self.stack.pop()[0]
 
     def depth(self) -> int:
         """How many brackets stand open before the current token."""
@@ -178,3 +164,21 @@ class Parser:
                 self.depths.append(depth)
                 depth += _STEP.get(token.type, 0)
         return self.depths[self.position]
+
+
+_chains: dict[tuple[int, int, str], int] = {}
+
+
+def _climb(below: int, state: int, kind: str) -> int:
+    """The state after all reductions of one symbol to one symbol that `kind` asks for, as from a name to a sum."""
+    key = below, state, kind
+    known = _chains.get(key)
+    if known is not None:
+        return known
+    goto = _tables.GOTO[below]
+    while True:
+        action = _tables.ACTIONS[state].get(kind)
+        if action is None or action >= 0 or _tables.RULES[~action][2] != "=":
+            _chains[key] = state
+            return state
+        state = goto[_tables.RULES[~action][0]]

@@ -62,7 +62,7 @@ def simulate(states: list[int], kinds: tuple[str, ...]) -> int:
             if action >= 0:
                 extra.append(action)
                 break
-            left, length, _, _ = _tables.RULES[~action]
+            left, length, *_ = _tables.RULES[~action]
             inside = min(length, len(extra))
             del extra[len(extra) - inside :]
             kept -= length - inside
@@ -127,7 +127,7 @@ def _feed(parser: Parser, kind: str) -> None:
 
 def _panic(parser: Parser) -> None:
     """Pop states until POISON can stand, and skip tokens until one can follow it."""
-    depth = sum(isinstance(v, Token) and v.type in _OPENERS for v in parser.values)
+    depth = sum(isinstance(v, Token) and v.type in _OPENERS for v, *_ in parser.stack)
     while True:
         stop = _stop(parser, depth) if simulate(parser.states, ("POISON",)) else None
         if stop is not None:

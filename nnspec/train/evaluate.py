@@ -18,14 +18,18 @@ LEAST, MOST = 256, 1024  # examples at a time: a function of the batch, so that 
 
 
 def evaluate(driver: Driver, part: Arrays, batch: int) -> dict[str, float]:
-    """`loss` and each metric of a part, weighted by the examples of each piece."""
+    """`loss` and each metric of a part: means over its examples (a root mean square over their squares)."""
     sums: dict[str, float] = {}
     total = count(part)
     for piece in pieces(part, batch):
         loss, metrics = driver.evaluate(piece)
         for name, value in {"loss": loss, **metrics}.items():
-            sums[name] = sums.get(name, 0.0) + float(value) * count(piece)
-    return {name: value / total for name, value in sums.items()}
+            sums[name] = sums.get(name, 0.0) + float(value) ** _power(name) * count(piece)
+    return {name: (value / total) ** (1 / _power(name)) for name, value in sums.items()}
+
+
+def _power(metric: str) -> int:
+    return 2 if metric.startswith("rmse") else 1
 
 
 def outputs(driver: Driver, part: Arrays, batch: int) -> Arrays:

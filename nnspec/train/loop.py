@@ -78,6 +78,7 @@ class Loop:
         self.plan, self.watch, self.folder = plan, watch, folder
         self.write, self.facts, self.hooks = write, facts, hooks or Hooks()
         self.progress = progress or Progress()
+        self.arrays: Mapping[str, Array] = {}
         self.pending: Checkpoint | None = None  # a new best that is not on disk yet
         self.saved_at = 0.0
         self.stop_asked = False
@@ -99,9 +100,11 @@ class Loop:
     def epoch(self) -> None:
         started = time.perf_counter()
         epoch = self.progress.epoch
-        arrays, order = self.examples.epoch(epoch), self.examples.order(epoch)
+        # The arrays of the epoch before are alive until here: a driver may know arrays by their identity.
+        self.arrays = self.examples.epoch(epoch)
+        order = self.examples.order(epoch)
         for chunk in self.plan.chunks(order, epoch, self.progress.done):
-            self.steps(arrays, chunk)
+            self.steps(self.arrays, chunk)
         report = self.close_epoch(time.perf_counter() - started)
         self.save(force=bool(self.progress.finished))
         if self.hooks.on_epoch is not None:

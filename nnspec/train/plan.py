@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnspec.backends.metrics import key
 from nnspec.ir.graph import CallValue
+from nnspec.optim import registry
 from nnspec.record import Record
 from nnspec.train.errors import TrainError
 
@@ -110,9 +112,6 @@ class Watch(Record):
         return best is None or (value > best if self.rises else value < best)
 
 
-FALLING = ("loss", "mae", "mse", "error", "perplexity", "rmse")
-
-
 def watch(training: Training, has_validation: bool) -> Watch:
     """What `stop = patience(n)`, `patience(n, accuracy)` or `gradient_below(x)` asks for. Raises TrainError."""
     stop = training.settings.get("stop")
@@ -127,7 +126,13 @@ def watch(training: Training, has_validation: bool) -> Watch:
             help="give it a share: split = [0.8, 0.1, 0.1]",
         )
     name = str(values[1]) if len(values) > 1 else "loss"
-    known = ["loss", *(metric.name for metric in training.metrics)]
-    if name not in known:
-        raise TrainError(f"stop watches {name}, which is no metric of the run", help="metrics: " + ", ".join(known))
-    return Watch(name, name not in FALLING, int(str(values[0])))
+    rises = {key(m, training.metrics): higher_is_better(m.name) for m in training.metrics}
+    if name != "loss" and name not in rises:
+        known = ", ".join(["loss", *rises])
+        raise TrainError(f"stop watches {name}, which is no metric of the run", help=f"known: {known}")
+    return Watch(name, rises.get(name, False), int(str(values[0])))
+
+
+def higher_is_better(metric: str) -> bool:
+    measure = registry.metric(metric)
+    return measure is not None and measure.higher_is_better

@@ -70,7 +70,7 @@ def verify(
         rows=check.ledger.rows(),
         notes=tuple(check.notes),
         divergence=divergence,
-        free_running=check.drift,
+        free_running=tuple(check.drift.items()),
     )
 
 
@@ -91,7 +91,7 @@ class _Check:
         self.drift: dict[str, float] = {}
 
     def run(self, steps: int) -> None:
-        state = self.start
+        state: State = self.start
         driver = self.drivers[self.reference]
         driver.load(state)
         self.batch.update(
@@ -99,7 +99,7 @@ class _Check:
             if self.graph.training is None
             else {}
         )
-        optimizer = driver.optimizer_state() if self.graph.training is not None else {}
+        optimizer: State = driver.optimizer_state() if self.graph.training is not None else {}
         for step in range(1, steps + 1):
             state, optimizer = self.step(step, steps, state, optimizer)
         if self.graph.training is not None:
@@ -157,9 +157,10 @@ class _Check:
 
         training = self.graph.training
         index = group_index(self.graph, path)
-        if training is None or index is None or training.groups[index].optimizer is None:
-            return self.allowed
-        return UPDATES.get((training.groups[index].optimizer.name, self.dtype), (self.allowed, ""))[0]
+        optimizer = training.groups[index].optimizer if training is not None and index is not None else None
+        return (
+            UPDATES.get((optimizer.name, self.dtype), (self.allowed, ""))[0] if optimizer is not None else self.allowed
+        )
 
     def evaluate(self, state: State) -> None:
         """Loss and metrics in evaluation mode, where running statistics are used."""

@@ -52,7 +52,7 @@ class Report(Record):
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
     divergence: Divergence | None = None
-    free_running: dict[str, float] = {}  # largest relative difference of the loss when each backend runs alone
+    free_running: tuple[tuple[str, float], ...] = ()  # (backend, largest relative gap of the loss when it runs alone)
 
     @property
     def ok(self) -> bool:

@@ -30,4 +30,5 @@ def source(metric: Metric, prediction: str, target: str) -> str:
     top = metric.settings.get("top", 1)
     if top in (1, None):
         return f"({prediction}.argmax({along + 1}) == {wanted}).float().mean()"
-    return f"({prediction}.topk({literal(top)}, {along + 1}).indices == {wanted}.unsqueeze({along + 1})).any({along + 1}).float().mean()"
+    best = f"{prediction}.topk({literal(top)}, {along + 1}).indices"
+    return f"({best} == {wanted}.unsqueeze({along + 1})).any({along + 1}).float().mean()"

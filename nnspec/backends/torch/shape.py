@@ -83,12 +83,12 @@ def index(use: OpUse, x: str) -> str:
 def _item(use: OpUse, position: int) -> str:
     item = use.op.items[position]  # type: ignore[attr-defined]
     if isinstance(item, int):
-        return use.express(lambda n: n.op.items[position], "index")
+        return use.express(lambda n: n.op.items[position], "index")  # type: ignore[attr-defined]
 
     def end(name: str) -> str:
         if getattr(item, name) is None:
             return ""
-        return use.express(lambda n: getattr(n.op.items[position], name), name)
+        return use.express(lambda n: getattr(n.op.items[position], name), name)  # type: ignore[attr-defined]
 
     step = f":{item.step}" if item.step != 1 else ""
     return f"{end('start')}:{end('stop')}{step}"

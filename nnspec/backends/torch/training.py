@@ -191,9 +191,8 @@ def _print_steps(program: Program, out: Writer) -> None:
         out.line("update(optimizer, lr)")
         out.line("return value.detach()")
     out.blank(2)
-    with out.indented(
-        f"def train_steps({head}, data: dict[str, Tensor], order: Tensor, lr: Sequence[Sequence[float]], first_step: int = 1) -> Tensor:"
-    ):
+    given = "data: dict[str, Tensor], order: Tensor, lr: Sequence[Sequence[float]], first_step: int = 1"
+    with out.indented(f"def train_steps({head}, {given}) -> Tensor:"):
         out.docstring("One update for each row of `order`, which holds the examples of a batch; their losses.")
         out.line("losses = []")
         with out.indented("for step, (rows, rates) in enumerate(zip(order, lr), first_step):"):
@@ -217,12 +216,8 @@ def _print_evaluate(program: Program, out: Writer) -> None:
             out.line("return loss(model, batch), {}")
             return
         out.line("value = loss(model, batch)")
-        names = {
-            v: n
-            for v, n in zip(
-                [*program.graph.outputs.values(), *program.graph.taps.values()], program.root.returns, strict=True
-            )
-        }
+        results = [*program.graph.outputs.values(), *program.graph.taps.values()]
+        names = dict(zip(results, program.root.returns, strict=True))
         out.line(call_model(program))
         entries = []
         for metric in training.metrics:
