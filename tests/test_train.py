@@ -234,9 +234,10 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path: Path) -> None:
     case = Case(tmp_path, chunk=100)
     steps = case.driver.train_steps
 
-    def broken(*args: Any, **kwargs: Any) -> Any:
-        losses = steps(*args, **kwargs)
-        case.driver.weights["dense1.bias"][0] = np.nan  # the last update went wrong: no loss shows it yet
+    def broken(data: Any, order: Any, lr: Any, **kwargs: Any) -> Any:
+        losses = steps(data, order, lr, **kwargs)
+        if order.shape[1] < 16:  # the last update of the epoch goes wrong: no loss shows it yet
+            case.driver.weights["dense1.bias"][0] = np.nan
         return losses
 
     case.driver.train_steps = broken  # type: ignore[method-assign]
