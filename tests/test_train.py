@@ -230,7 +230,8 @@ def test_a_nan_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path: Path) 
     assert all(np.isfinite(array).all() for array in good.weights.values())
 
 
-def test_weights_that_are_not_finite_are_never_saved(tmp_path: Path) -> None:
+def test_weights_that_are_not_finite_are_never_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nnspec.train.loop.SAVE_SECONDS", 0.0)
     case = Case(tmp_path, chunk=100)
     steps = case.driver.train_steps
 
