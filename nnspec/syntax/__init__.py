@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,9 +38,10 @@ def comments(text: str, path: str) -> tuple[Comment, ...]:
 
 def grammar_text() -> str:
     """The grammar as text: from the package where it was installed, else from the checkout beside it."""
-    package = Path(__file__).resolve().parent.parent
-    for folder in (package, package.parent):
-        path = folder / "grammar" / "nnspec.lark"
-        if path.is_file():
-            return path.read_text(encoding="utf-8")
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    for folder in (package, os.path.dirname(package)):
+        path = os.path.join(folder, "grammar", "nnspec.lark")
+        if os.path.isfile(path):
+            with open(path, encoding="utf-8") as stream:
+                return stream.read()
     raise FileNotFoundError(f"grammar/nnspec.lark is neither in {package} nor beside it")

@@ -159,15 +159,15 @@ class _Layout:
         text = token.text
         if text in RESERVED:
             if self._names(index):
-                return token._replace(type="NAME")
+                return Token("NAME", text, token.line, token.column, token.end, token.quiet)
             if text in ("if", "for", "else"):
                 self.head = token
-            return token._replace(type=text)
+            return Token(text, text, token.line, token.column, token.end, token.quiet)
         if text in KEYWORDS and self._before() in ("", "{", "_NEWLINE") and self._opens(index):
             token = token._replace(type=text)
             self.head = token if text in _HEADS else None
             return token
-        return token._replace(type="NAME")
+        return Token("NAME", text, token.line, token.column, token.end, token.quiet)
 
     def _names(self, index: int) -> bool:
         """A reserved word that is a setting's name, a key or a label."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nnspec.diagnostics import Reporter, Span
-from nnspec.syntax import _tables, nodes
+from nnspec.syntax import nodes, tables
 from nnspec.syntax.build import Builder
 from nnspec.syntax.layout import arrange
 from nnspec.syntax.lexer import normalise, scan
@@ -54,7 +54,7 @@ class Parser:
         self.tokens, self.path, self.problems = tokens, path, problems
         self.builder = Builder(path, problems)
         self.position = 0
-        self.states = [_tables.START[start]]
+        self.states = [tables.START[start]]
         self.stack: list[Entry] = [(None, tokens[0], tokens[0], 0)]
         self.last = tokens[0]  # the last token that was read
         self.calm = 2  # tokens read since the last repair: too few, and an error is its echo
@@ -87,7 +87,7 @@ class Parser:
     def feed(self, token: Token) -> bool:
         """Shift `token`, after whatever it reduces; False where it cannot stand here (the stack keeps its meaning)."""
         states, stack = self.states, self.stack
-        actions, gotos, rules = _tables.ACTIONS, _tables.GOTO, _tables.RULES
+        actions, gotos, rules = tables.ACTIONS, tables.GOTO, tables.RULES
         kind = token.type
         while True:
             action = actions[states[-1]].get(kind)
@@ -175,10 +175,10 @@ def _climb(below: int, state: int, kind: str) -> int:
     known = _chains.get(key)
     if known is not None:
         return known
-    goto = _tables.GOTO[below]
+    goto = tables.GOTO[below]
     while True:
-        action = _tables.ACTIONS[state].get(kind)
-        if action is None or action >= 0 or _tables.RULES[~action][2] != "=":
+        action = tables.ACTIONS[state].get(kind)
+        if action is None or action >= 0 or tables.RULES[~action][2] != "=":
             _chains[key] = state
             return state
-        state = goto[_tables.RULES[~action][0]]
+        state = goto[tables.RULES[~action][0]]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nnspec.syntax import _tables, messages
+from nnspec.syntax import messages, tables
 from nnspec.syntax.tokens import Token
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def recover(parser: Parser) -> None:
 
 def expected(states: list[int]) -> set[str]:
     """Every terminal that can stand next."""
-    return {kind for kind in _tables.ACTIONS[states[-1]] if simulate(states, (kind,)) == 1}
+    return {kind for kind in tables.ACTIONS[states[-1]] if simulate(states, (kind,)) == 1}
 
 
 def simulate(states: list[int], kinds: tuple[str, ...]) -> int:
@@ -56,17 +56,17 @@ def simulate(states: list[int], kinds: tuple[str, ...]) -> int:
     kept, extra = len(states), []  # the states are states[:kept] + extra
     for count, kind in enumerate(kinds):
         while True:
-            action = _tables.ACTIONS[extra[-1] if extra else states[kept - 1]].get(kind)
+            action = tables.ACTIONS[extra[-1] if extra else states[kept - 1]].get(kind)
             if action is None:
                 return count
             if action >= 0:
                 extra.append(action)
                 break
-            left, length, *_ = _tables.RULES[~action]
+            left, length, *_ = tables.RULES[~action]
             inside = min(length, len(extra))
             del extra[len(extra) - inside :]
             kept -= length - inside
-            extra.append(_tables.GOTO[extra[-1] if extra else states[kept - 1]][left])
+            extra.append(tables.GOTO[extra[-1] if extra else states[kept - 1]][left])
     return len(kinds)
 
 
