@@ -42,7 +42,9 @@ def loaded(program: str, *arguments: object) -> tuple[int, set[str]]:
     return code, set(modules)
 
 
-@pytest.mark.parametrize("arguments, forbidden", ROWS, ids=lambda row: " ".join(str(getattr(a, "name", a)) for a in row))
+@pytest.mark.parametrize(
+    "arguments, forbidden", ROWS, ids=lambda row: " ".join(str(getattr(a, "name", a)) for a in row)
+)
 def test_a_verb_loads_no_more_than_it_needs(arguments: tuple[object, ...], forbidden: tuple[str, ...]) -> None:
     code, modules = loaded(PROGRAM, *arguments)
     assert code == 0

@@ -18,9 +18,17 @@ CORE = ("click", "lark", "numpy", "rich", "safetensors", "threadpoolctl")
 
 
 def run(*command: object, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")} | (env or {})
+    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")} | (
+        env or {}
+    )
     return subprocess.run(
-        [str(c) for c in command], cwd=cwd, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300
+        [str(c) for c in command],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=300,
     )
 
 
@@ -35,7 +43,7 @@ def needed(names: tuple[str, ...]) -> dict[str, Distribution]:
         found[name] = distribution(name)
         for requirement in found[name].requires or ():
             if ";" not in requirement:  # markers are extras and other platforms
-                queue.append(re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0])
+                queue += re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[:1]
     return found
 
 
@@ -104,7 +112,7 @@ def test_wheel_depends_on_the_core_only(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         (name,) = [n for n in archive.namelist() if n.endswith("dist-info/METADATA")]
         metadata = archive.read(name).decode()
-    required = re.findall(r"^Requires-Dist: ([\w-]+)[^;\n]*$", metadata, flags=re.M)
+    required = re.findall(r"^Requires-Dist: ([\w-]+)[^;\n]*$", metadata, flags=re.MULTILINE)
     assert sorted(required) == sorted(CORE)
 
 

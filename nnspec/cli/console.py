@@ -22,7 +22,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from nnspec.diagnostics import Diagnostic, SpecError
+    from nnspec.diagnostics import Diagnostic
 
 OK, SPEC, USAGE, EXTRA, FAILED, BUG, STOPPED = 0, 1, 2, 3, 4, 70, 130
 
@@ -71,7 +71,8 @@ def run(arguments: list[str] | None = None) -> int:
         return failure.code
     except SpecError as error:
         report(error.diagnostics, error.sources)
-        return code_of(error)
+        own = getattr(error, "exit_code", None)  # of data that cannot be read, or that an extra carries
+        return own if isinstance(own, int) else code_of(error.diagnostics, error.sources)
     except ModuleNotFoundError as error:
         return _missing(error)
     except BrokenPipeError:
@@ -92,13 +93,12 @@ def _expected(error: Exception) -> int:
     return _bug(error)
 
 
-def code_of(error: SpecError) -> int:
-    """The exit code of a spec that was refused: 2 where the named file could not be read, else 1 (or its own)."""
-    own = getattr(error, "exit_code", None)
-    if isinstance(own, int):
-        return own
-    unreadable = any(d.code in UNREADABLE and d.span.path not in error.sources for d in error.diagnostics)
-    return USAGE if unreadable else SPEC
+def code_of(diagnostics: Iterable[Diagnostic], sources: Mapping[str, str]) -> int:
+    """2 where the file that the user named could not be read, 1 where the spec has errors, else 0."""
+    errors = [d for d in diagnostics if d.severity == "error"]
+    if any(d.code in UNREADABLE and d.span.path not in sources for d in errors):
+        return USAGE
+    return SPEC if errors else OK
 
 
 def _missing(error: ModuleNotFoundError) -> int:

@@ -19,7 +19,9 @@ def command(code: str | None) -> None:
         return
     wanted = code.strip().strip("[]").upper()
     if wanted not in CODES:
-        raise Failure(f"there is no code {code}", USAGE, help=did_you_mean(wanted, CODES, "nnspec explain lists them all"))
+        raise Failure(
+            f"there is no code {code}", USAGE, help=did_you_mean(wanted, CODES, "nnspec explain lists them all")
+        )
     click.echo(explanation(wanted))
 
 

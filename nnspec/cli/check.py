@@ -1,0 +1,76 @@
+"""`nnspec check FILE...`: every error of every file in one run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nnspec.cli.console import OK, code_of, message, report
+from nnspec.cli.options import spec_options
+
+if TYPE_CHECKING:
+    from nnspec.compiler import Spec
+    from nnspec.diagnostics import Diagnostic
+
+FORMATS = ("text", "json", "github", "sarif")
+
+
+@click.command(name="check")
+@click.argument("files", nargs=-1, required=True, type=click.Path(), metavar="FILE...")
+@click.option("-v", "--verbose", is_flag=True, help="Show the layers of each model as a table.")
+@click.option("--resolved", is_flag=True, help="Print each model with every default made explicit.")
+@click.option(
+    "--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="How errors are written."
+)
+@spec_options
+def command(
+    files: tuple[str, ...], verbose: bool, resolved: bool, form: str, model: str | None, settings: dict[str, str]
+) -> int:
+    """Check specs: names, shapes, settings, without importing a framework.
+
+    Every model of each file is checked. Exit code 0 when all is well, 1 when a spec has errors, 2 when a file
+    cannot be read.
+    """
+    from nnspec.compiler import check
+
+    code = OK
+    everything: list[Diagnostic] = []
+    for file in files:
+        found = check(Path(file), model=model, set=settings)
+        everything += found.diagnostics
+        code = max(code, code_of(found.diagnostics, found.sources))
+        if form == "text":
+            report(found.diagnostics, found.sources)
+            if not found.diagnostics and not (verbose or resolved):
+                message(f"{file}: ok")
+        if found.ok:
+            for spec in found.specs.values():
+                show(spec, verbose, resolved)
+    if form != "text":
+        click.echo(_written(everything, form))
+    return code
+
+
+def show(spec: Spec, verbose: bool, resolved: bool) -> None:
+    """The table, or the text with every default, of one model."""
+    if verbose:
+        from nnspec.views.summary import summary
+
+        click.echo(summary(spec.graph) + "\n")
+    if resolved:
+        from nnspec.views.resolved import resolved as written
+
+        click.echo(written(spec.graph) + "\n")
+
+
+def _written(diagnostics: list[Diagnostic], form: str) -> str:
+    from nnspec import rendering
+    from nnspec.version import __version__
+
+    if form == "json":
+        return rendering.to_json(diagnostics)
+    if form == "github":
+        return rendering.to_github(diagnostics)
+    return rendering.to_sarif(diagnostics, __version__)

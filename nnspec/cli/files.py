@@ -1,0 +1,41 @@
+"""Writing what a verb was asked to write: all of it, or nothing."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from nnspec.cli.console import Failure
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file under a temporary name beside it and renames it, so that no reader sees half of it.
+
+    Raises Failure (exit code 2) where the folder is missing or cannot be written, and leaves nothing behind.
+    """
+    folder = path.parent
+    if path.is_dir():
+        raise Failure(f"{path} is a folder", help=f"name a file, as in {path / 'model.py'}")
+    if not folder.is_dir():
+        raise Failure(f"there is no folder {folder}")
+    if path.exists() and not path.is_file():  # a device or a pipe: there is nothing to replace
+        path.write_text(text, encoding="utf-8")
+        return
+    temporary = ""
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=folder)
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path.resolve() if path.is_symlink() else path)
+    except OSError as error:
+        if temporary and os.path.exists(temporary):
+            os.unlink(temporary)
+        raise Failure(f"cannot write {path}: {error.strerror}") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

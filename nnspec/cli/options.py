@@ -1,0 +1,61 @@
+"""Arguments and options that several verbs share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+BACKENDS = ("numpy", "torch", "jax")
+DTYPES = ("float32", "float64")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def settings_given(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """`NAME=VALUE` pairs as a dict; each value is an expression of the language, checked by the compiler."""
+    found: dict[str, str] = {}
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not equals or not name.strip() or not text.strip():
+            raise click.BadParameter(f"{value!r} is not of the form NAME=VALUE, as in --set width=8", ctx, param)
+        found[name.strip()] = text.strip()
+    return found
+
+
+def file_argument(command: F) -> F:
+    """The spec; whether it can be read is for the compiler to say."""
+    return click.argument("file", type=click.Path(), metavar="FILE")(command)
+
+
+def spec_options(command: F) -> F:
+    """`--model` and `--set`: which model, and with which values."""
+    command = click.option(
+        "--set",
+        "settings",
+        metavar="NAME=VALUE",
+        multiple=True,
+        callback=settings_given,
+        help="Override a let, a parameter of the model or a key, as in train.batch=64.",
+    )(command)
+    return click.option("--model", metavar="NAME", help="The model to take (default: the last of the file).")(command)
+
+
+def backend_option(*, default: str | None = None) -> Callable[[F], F]:
+    return click.option(
+        "--backend",
+        type=click.Choice(BACKENDS),
+        default=default,
+        required=default is None,
+        show_default=default is not None,
+        help="What runs the model." if default else "What to write.",
+    )
+
+
+def run_options(command: F) -> F:
+    """`--device`, `--dtype`: where and with which floats emitted code runs."""
+    command = click.option(
+        "--dtype", type=click.Choice(DTYPES), help="The working float (default: the spec's precision)."
+    )(command)
+    return click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")(command)
