@@ -1,0 +1,421 @@
+"""Calls: which arguments are tensors, what is missing, and the uses of ops and blocks that follow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nnspec.diagnostics import Reporter, Span
+from nnspec.ir.graph import Call, Layer, Module, Value
+from nnspec.ops import registry
+from nnspec.passes import numbers
+from nnspec.passes.context import Frame
+from nnspec.passes.expressions import Expressions
+from nnspec.passes.kinds import Callee, block_tensors
+from nnspec.passes.naming import NameScope, reserved_names, snake_case
+from nnspec.passes.numbers import NumberError
+from nnspec.passes.scope import POISON, At, Instance, Made, Poisoned, Recipe, Scope, Several, Thunk
+from nnspec.passes.settings import slots_of
+from nnspec.suggest import did_you_mean
+from nnspec.syntax import nodes
+
+Declared = nodes.Block | nodes.Model
+
+
+class Calls(Expressions):
+    def prelude(self, name: str) -> nodes.Block:
+        """The block behind a registry row of kind "block"."""
+        path = str(registry.prelude_path())
+        if path not in self.program.files:
+            from nnspec.syntax import parse
+
+            with open(path, encoding="utf-8") as file:
+                self.program.files[path] = parse(file.read(), path, Reporter())
+        block = self.program.block(path, name)
+        assert block is not None, f"the prelude has no block {name}"
+        return block
+
+    # ------------------------------------------------------------ calls that are no step
+
+    def call(self, call: nodes.Call, scope: Scope, at: At | None = None) -> Any:
+        """A call with all its tensors, or a recipe where the first is missing. `at` is given by a label."""
+        name = call.callee.id
+        callee = self.callee(name, scope)
+        if callee.kind == "repeat":
+            return Recipe(call, scope)
+        if callee.kind in ("", "op") and self.is_arithmetic(call, scope):
+            return self._arithmetic(call, scope)
+        if callee.kind == "local":
+            return self._call_local(call, callee.target, scope, at)
+        if callee.kind == "":
+            return self.unknown_callee(call, scope)
+        if self.kind(call, scope) == "layer":
+            return self._recipe(call, callee, scope)
+        at = at if at is not None else self.here()
+        if callee.kind == "block":
+            return self.use_block(call, callee.target, (), call.arguments, scope, at)
+        return self.use_op(call, callee.target, (), call.arguments, scope, at)
+
+    def here(self) -> At:
+        """The next name for a layer that stands in an expression."""
+        names = self.frame.names
+        return At(names, names.number() if names.numbered else None)
+
+    def unknown_callee(self, call: nodes.Call | nodes.Name, scope: Scope) -> Poisoned:
+        name = call.callee if isinstance(call, nodes.Call) else call
+        found = scope.find(name.id)
+        known = [
+            *self.program.names(scope.path, nodes.Block),
+            *self.program.names(scope.path, nodes.Model),
+            *registry.names(),
+        ]
+        if isinstance(found, Poisoned) or (isinstance(found, Thunk) and self.thunk_kind(found) == "poison"):
+            return POISON
+        if self.is_poisoned(call):
+            return POISON
+        self.error("E0202", name, f"unknown layer {name.id}", help=did_you_mean(name.id, [*scope.known(), *known]))
+        return POISON
+
+    def _arithmetic(self, call: nodes.Call, scope: Scope) -> Any:
+        values = [self.evaluate(a.value, scope) for a in call.arguments]
+        if any(isinstance(v, Poisoned) for v in values):
+            return POISON
+        try:
+            return numbers.function(call.callee.id, values)
+        except NumberError as error:
+            self.number_error(call, error)
+            return POISON
+
+    def _call_local(self, call: nodes.Call, found: Any, scope: Scope, at: At | None) -> Any:
+        """`enc(x)`: a named layer or recipe with its tensor."""
+        target = self.force(found, call.callee) if isinstance(found, Thunk) else found
+        if isinstance(target, Poisoned):
+            return POISON
+        arguments = call.arguments
+        if len(arguments) != 1 or arguments[0].name:
+            name = call.callee.id
+            self.error(
+                "E0208",
+                call,
+                f"{name} is a layer already: it takes one tensor and no settings",
+                help=f"{name}(x), or x -> {name}",
+            )
+            return POISON
+        at = at if at is not None else self.here()
+        value = self.tensor(arguments[0].value, scope, f"the argument of {call.callee.id}")
+        return self.through(call.callee, scope, value, at, call.span)
+
+    def _recipe(self, call: nodes.Call, callee: Callee, scope: Scope) -> Any:
+        """A call whose first tensor alone is missing is a layer."""
+        places = len(block_tensors(callee.target)) if callee.kind == "block" else len(callee.target.op.tensors)
+        op = callee.target.op if callee.kind == "op" else None
+        if op is not None and op.variadic:
+            self.error("E0208", call, f"{call.callee.id} needs its tensors", help=f"{call.callee.id}(a, b)")
+            return POISON
+        given = self.count_tensors(call, scope, places, op)
+        if given != places - 1:
+            self.error(
+                "E0208",
+                call,
+                f"{call.callee.id} takes {places} tensors, {given or 'none'} {'are' if given != 1 else 'is'} given",
+                help="only the first may be missing: that makes it a layer",
+            )
+            return POISON
+        return Recipe(call, scope)
+
+    # ------------------------------------------------------------ ops
+
+    def use_op(
+        self,
+        node: nodes.Expr,
+        row: Any,
+        piped: tuple[Value, ...],
+        arguments: tuple[nodes.Argument, ...],
+        scope: Scope,
+        at: At,
+    ) -> Any:
+        """An op with its tensors: those piped in, then those among the arguments."""
+        op = row.op
+        at = self._settled(at, row.name)
+        tensors, rest, named = self.tensor_arguments(node, row.name, op, piped, arguments, scope)
+        settings = self.settings(node, row.name, slots_of(op), rest, named, scope)
+        if tensors is None or isinstance(settings, Poisoned):
+            return POISON
+        values, written = settings
+        return self.operation(op(**values), tensors, node, at, None, written)
+
+    def _settled(self, at: At, base: str) -> At:
+        """Takes the running name now, so that names follow the order of the text."""
+        if at.key is not None:
+            return at
+        if at.names.numbered:
+            return At(at.names, at.names.number(), at.label)
+        return At(at.names, at.names.running(base), at.label)
+
+    def tensor_arguments(
+        self,
+        node: nodes.Expr,
+        name: str,
+        op: Any,
+        piped: tuple[Value, ...],
+        arguments: tuple[nodes.Argument, ...],
+        scope: Scope,
+    ) -> tuple[tuple[Value, ...] | None, list[nodes.Expr], list[nodes.Argument]]:
+        """The tensors of an op's call (None if one failed), its positional and its named settings."""
+        positional = [a.value for a in arguments if not a.name]
+        named = [a for a in arguments if a.name]
+        if op.variadic:
+            values = self._any_number(node, name, piped, positional, scope)
+            if values is not None and len(values) == 0:
+                self.error("E0208", node, f"{name} needs tensors", help=f"{name}(a, b)")
+                return None, [], named
+            return values, [], named
+        places = len(op.tensors)
+        by_name = {a.name: a.value for a in named if a.name in op.tensors}
+        named = [a for a in named if a.name not in op.tensors]
+        count = self._leading(op, positional, places - len(piped) - len(by_name), scope)
+        given: dict[str, nodes.Expr] = dict(by_name)
+        free = [t for t in op.tensors[len(piped) :] if t not in by_name]
+        given.update(zip(free, positional[:count], strict=False))
+        missing = [t for t in op.tensors[len(piped) :] if t not in given]
+        if missing:
+            self.error(
+                "E0208", node, f"{name} needs its {' and '.join(missing)}", help=f"{name}({', '.join(op.tensors)})"
+            )
+            return None, positional[count:], named
+        extra = [e for e in positional[count:] if self.kind(e, scope) == "tensor"]
+        if extra:
+            self.error("E0208", extra[0], f"{name} takes {places} tensor{'s' * (places != 1)}, this is one more")
+            return None, [e for e in positional[count:] if e not in extra], named
+        found: list[Any] = list(piped)
+        for place in op.tensors[len(piped) :]:
+            like = tuple(v for v in found if isinstance(v, Value))
+            found.append(self.as_tensor(self.evaluate(given[place], scope), given[place], f"{place} of {name}", like))
+        if any(isinstance(v, Poisoned) for v in found):
+            return None, positional[count:], named
+        return tuple(found), positional[count:], named
+
+    def _leading(self, op: Any, positional: list[nodes.Expr], places: int, scope: Scope) -> int:
+        """How many positional arguments are tensors."""
+        numbers_too = (op.elementwise or op.family == "loss") and len(positional) >= places
+        count = 0
+        for expr in positional[: max(places, 0)]:
+            kind = self.kind(expr, scope)
+            if kind in ("tensor", "poison") or (numbers_too and kind in ("number", "bool")):
+                count += 1
+            else:
+                break
+        return count
+
+    def _any_number(
+        self, node: nodes.Expr, name: str, piped: tuple[Value, ...], positional: list[nodes.Expr], scope: Scope
+    ) -> tuple[Value, ...] | None:
+        found: list[Any] = list(piped)
+        for expr in positional:
+            value = self.several(expr, scope) if _is_for(expr) else self.evaluate(expr, scope)
+            if isinstance(value, Several):
+                found += value.values
+            else:
+                like = tuple(v for v in found if isinstance(v, Value))
+                found.append(self.as_tensor(value, expr, f"an argument of {name}", like))
+        return None if any(isinstance(v, Poisoned) for v in found) else tuple(found)
+
+    def several(self, expr: nodes.Expr, scope: Scope) -> Any:
+        raise NotImplementedError
+
+    # ------------------------------------------------------------ blocks
+
+    def use_block(
+        self,
+        node: nodes.Expr,
+        declared: Declared,
+        piped: tuple[Value, ...],
+        arguments: tuple[nodes.Argument, ...],
+        scope: Scope,
+        at: At,
+    ) -> Any:
+        """One use of a block: traced into a module of its own, called at once."""
+        at = self._settled(at, snake_case(declared.name.id))
+        found = self.block_arguments(node, declared, piped, arguments, scope)
+        if found is None:
+            return POISON
+        tensors, settings = found
+        module = self.trace_block(node, declared, tensors, settings, at)
+        if module is None:
+            return POISON
+        return self.call_module(module, tensors, node.span, at)
+
+    def call_module(self, module: Module, tensors: tuple[Value, ...], span: Span, at: At | None) -> Any:
+        outputs = tuple(Value(v.type, span) for v in module.outputs)
+        label = at.key or "" if at is not None and at.names.numbered else ""
+        self.frame.items.append(Call(module, tensors, outputs, span, label))
+        self.grow(span)
+        return outputs[0] if len(outputs) == 1 else Several(outputs)
+
+    def block_arguments(
+        self,
+        node: nodes.Expr,
+        declared: Declared,
+        piped: tuple[Value, ...],
+        arguments: tuple[nodes.Argument, ...],
+        scope: Scope,
+    ) -> tuple[tuple[Value, ...], dict[str, Thunk]] | None:
+        """The tensors and settings of a use, or None after reporting what is wrong with them."""
+        name = declared.name.id
+        places = [t.id for t in block_tensors(declared)]
+        known = [s.name.id for s in declared.settings]
+        positional = [a.value for a in arguments if not a.name]
+        by_name = {a.name: a.value for a in arguments if a.name in places}
+        free = [p for p in places[len(piped) :] if p not in by_name]
+        given: dict[str, nodes.Expr] = dict(by_name)
+        while free and positional and self.kind(positional[0], scope) in ("tensor", "poison"):
+            given[free.pop(0)] = positional.pop(0)
+        failed = False
+        settings: dict[str, Thunk] = {}
+        for index, expr in enumerate(positional):
+            if self.kind(expr, scope) == "tensor" and not free:
+                self.error(
+                    "E0208", expr, f"{name} takes {len(places)} tensor{'s' * (len(places) != 1)}, this is one more"
+                )
+                failed = True
+            elif index >= len(known):
+                most = f"{len(known)} setting{'s' * (len(known) != 1)}" if known else "no settings"
+                self.error("E0208", expr, f"{name} takes {most}, this is one more")
+                failed = True
+            else:
+                settings[known[index]] = Thunk(expr, scope, "setting")
+        if free:
+            self.error(
+                "E0208", node, f"{name} needs its {' and '.join(free)}", help=f"it is {name}({', '.join(places)})"
+            )
+            failed = True
+        for argument in arguments:
+            if not argument.name or argument.name in places:
+                continue
+            if argument.name not in known:
+                accepted = f"{name} takes {', '.join(known)}" if known else f"{name} has no settings"
+                help = f"{did_you_mean(argument.name, known)} {accepted}".strip()
+                self.argument_error("E0203", argument, f"unknown setting {argument.name} of {name}", help)
+                failed = True
+            elif argument.name in settings:
+                self.argument_error("E0208", argument, f"{argument.name} of {name} is given twice", "")
+                failed = True
+            else:
+                settings[argument.name] = Thunk(argument.value, scope, "setting")
+        missing = [s.name.id for s in declared.settings if s.default is None and s.name.id not in settings]
+        if missing and not failed:
+            self.error(
+                "E0209", node, f"{name} needs its {', '.join(missing)}", help=f"as in {name}({missing[0]} = ...)"
+            )
+            failed = True
+        tensors = [
+            *piped,
+            *(self.tensor(given[p], scope, f"{p} of {name}") for p in places[len(piped) :] if p in given),
+        ]
+        if failed or any(isinstance(v, Poisoned) for v in tensors):
+            return None
+        return tuple(tensors), settings
+
+    def trace_block(
+        self, node: nodes.Expr, declared: Declared, tensors: tuple[Value, ...], settings: dict[str, Thunk], at: At
+    ) -> Module | None:
+        """The module of one use; None where its body has no value."""
+        if any(declared is active for active, _ in self.active):
+            chain = [name for _, name in self.active] + [declared.name.id]
+            start = chain.index(declared.name.id)
+            route = f": {' -> '.join(chain[start:])}" if len(chain) - start > 2 else ""
+            self.error(
+                "E0211",
+                node,
+                f"{declared.name.id} uses itself{route}",
+                help="repeat(n, ...) chains copies of another block",
+            )
+            return None
+        assert at.key is not None
+        owner = at.names.module
+        title = declared.name.id
+        module = Module("block", title, declared, at.names.full(at.key), at.names.path(at.key), owner, node.span)
+        scope = Scope(declared.span.path, self.file_scope(declared.span.path))
+        for setting in declared.settings:
+            name = setting.name.id
+            if name in settings:
+                scope.names[name] = settings[name]
+            elif setting.default is not None:
+                scope.names[name] = Thunk(setting.default, scope, "setting")
+        for place, value in zip(block_tensors(declared), tensors, strict=True):
+            formal = Value(value.type, value.span, place.id)
+            module.inputs.append(formal)
+            scope.names[place.id] = formal
+        if not self.settings_of(module, declared, scope):
+            return None
+        owner.children.append(module)
+        self.active.append((declared, title))
+        names = NameScope(module, reserved=reserved_names(declared.body))
+        self.frames.append(Frame(module, names, node.span))
+        try:
+            with self.deeper(node):
+                value = self.body_of(declared, scope)
+        finally:
+            self.frames.pop()
+            self.active.pop()
+        return module if self.finish(module, value, declared.body) else None
+
+    def finish(self, module: Module, value: Any, body: nodes.Body) -> bool:
+        """Settles what a block gives."""
+        if isinstance(value, Poisoned):
+            return False
+        if isinstance(value, Several):
+            module.outputs = list(value.values)
+            return True
+        node = body.result if body.result is not None else body
+        if not isinstance(value, Value):
+            what = numbers.kind_of(value)
+            self.error(
+                "E0207",
+                node,
+                f"the value of a block is a tensor, this is {what}",
+                help="its last line is an expression of its tensors",
+            )
+            return False
+        module.outputs = [value]
+        return True
+
+    def settings_of(self, module: Module, declared: Declared, scope: Scope) -> bool:
+        """Records the settings of a use; those that are plain values are computed, also when the body never reads them."""
+        complete = True
+        for setting in declared.settings:
+            thunk = scope.names.get(setting.name.id)
+            if not isinstance(thunk, Thunk):
+                continue
+            kind = self.thunk_kind(thunk)
+            if kind in ("number", "bool", "string", "list"):
+                value = self.force(thunk, thunk.expr)
+                complete = complete and not isinstance(value, Poisoned)
+                module.settings[setting.name.id] = value
+            elif kind == "tensor":
+                self.error(
+                    "E0207", thunk.expr, f"{setting.name.id} of {declared.name.id} is a setting, this is a tensor"
+                )
+                complete = False
+            else:
+                module.settings[setting.name.id] = thunk.expr
+        return complete
+
+    def body_of(self, declared: Declared, scope: Scope) -> Any:
+        raise NotImplementedError
+
+    # ------------------------------------------------------------ layers that are shared
+
+    def made(self, instance: Instance, layer: Layer | None = None, module: Module | None = None) -> Made:
+        found = Made(layer, module)
+        instance.bound = found
+        if instance.declare is not None:
+            target = layer if layer is not None else module
+            if target is not None:
+                instance.declare.target = target
+        return found
+
+
+def _is_for(expr: nodes.Expr) -> bool:
+    while isinstance(expr, nodes.Paren):
+        expr = expr.value
+    return isinstance(expr, nodes.For)

@@ -1,0 +1,189 @@
+"""The state of one elaboration: where items go, what was reported, how much was built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from nnspec.diagnostics import Label, Reporter, Span
+from nnspec.ir.graph import Graph, Item, Module, Parameter, Value
+from nnspec.ir.types import TensorType
+from nnspec.passes.naming import NameScope
+from nnspec.passes.numbers import NumberError
+from nnspec.passes.program import Program
+from nnspec.passes.scope import At, FileScope, Scope
+from nnspec.syntax import nodes
+
+MAX_NODES = 100_000
+MAX_SIZE = 2**31 - 1
+MAX_PARAMETERS = 10**12
+MAX_DEPTH = 300  # of expressions inside expressions, blocks inside blocks
+
+
+class GiveUp(Exception):
+    """The model grew beyond a limit (already reported): there is nothing sensible to go on with."""
+
+
+class Frame:
+    """One module being traced: the list that new items join, and the naming scope of its body."""
+
+    __slots__ = ("items", "module", "names", "use")
+
+    def __init__(self, module: Module, names: NameScope, use: Span | None) -> None:
+        self.module = module
+        self.names = names
+        self.items: list[Item] = module.items
+        self.use = use  # the call that led here, for "in this use"
+
+
+class Context:
+    """Base of the elaborator: shared state and the reporting of errors."""
+
+    def __init__(self, program: Program, reporter: Reporter, overrides: Mapping[str, object]) -> None:
+        self.program = program
+        self.reporter = reporter
+        self.overrides = {name: _as_expr(value, program.main.span) for name, value in overrides.items()}
+        self.graph: Graph
+        self.frames: list[Frame] = []
+        self.active: list[tuple[object, str]] = []  # blocks being traced, to refuse one that uses itself
+        self.files: dict[str, FileScope] = {}
+        self.spans: list[Span] = []  # of the call being made, for ops that lowering adds
+        self.depth = 0
+        self.count = 0
+        self.repeats = 1  # product of the lengths of the loops around
+        self.total = 0  # parameters so far
+        self.failed: set[tuple[str, Span]] = set()
+        self.parameters: dict[str, Parameter] = {}
+
+    # ------------------------------------------------------------ where we are
+
+    @property
+    def frame(self) -> Frame:
+        return self.frames[-1]
+
+    def file_scope(self, path: str) -> FileScope:
+        if path not in self.files:
+            self.files[path] = FileScope(self.program, path, self.overrides)
+        return self.files[path]
+
+    @contextmanager
+    def items_into(self, items: list[Item]) -> Iterator[None]:
+        """New items of the current module join `items` for a while (a Sequence, an iteration, a branch)."""
+        frame = self.frame
+        before, frame.items = frame.items, items
+        try:
+            yield
+        finally:
+            frame.items = before
+
+    @contextmanager
+    def deeper(self, node: nodes.Node) -> Iterator[None]:
+        self.depth += 1
+        try:
+            if self.depth > MAX_DEPTH:
+                self.give_up("E0208", node.span, f"this is nested more than {MAX_DEPTH} deep")
+            yield
+        finally:
+            self.depth -= 1
+
+    # ------------------------------------------------------------ reporting
+
+    def error(
+        self,
+        code: str,
+        node: nodes.Node | Span,
+        message: str,
+        *,
+        labels: tuple[Label, ...] = (),
+        help: str = "",
+    ) -> None:
+        """Reports once a place and code; stays silent about what an earlier stage has reported."""
+        span = node if isinstance(node, Span) else node.span
+        if isinstance(node, nodes.Node) and self.is_poisoned(node):
+            return
+        if (code, span) in self.failed and self.frames and self.frame.use is not None:
+            return
+        self.failed.add((code, span))
+        self.reporter.error(code, span, message, labels=(*labels, *self.use_label(span)), help=help)
+
+    def use_label(self, span: Span) -> tuple[Label, ...]:
+        """The use of the block that an error inside it came from."""
+        if not self.frames or self.frame.use is None or self.frame.use == span:
+            return ()
+        module = self.frame.module
+        return (Label(self.frame.use, f"in this use of {module.title}"),)
+
+    def number_error(self, node: nodes.Node, error: NumberError) -> None:
+        self.error("E0206", node, error.message, help=error.help)
+
+    def give_up(self, code: str, span: Span, message: str, help: str = "") -> None:
+        self.error(code, span, message, help=help)
+        raise GiveUp
+
+    def is_poisoned(self, node: nodes.Node) -> bool:
+        """Whether an earlier stage reported this node or one inside it."""
+        stack: list[Any] = [node]
+        poisoned = self.program.poisoned
+        while stack:
+            found = stack.pop()
+            if isinstance(found, nodes.Node):
+                if id(found) in poisoned or isinstance(found, nodes.Poison):
+                    return True
+                stack += [getattr(found, name) for name in found._fields if name != "span"]
+            elif isinstance(found, tuple):
+                stack += found
+        return False
+
+    # ------------------------------------------------------------ limits
+
+    def grow(self, span: Span, by: int = 1) -> None:
+        """Counts what was built."""
+        self.count += by
+        if self.count > MAX_NODES:
+            self.give_up(
+                "E0309",
+                span,
+                f"the model has more than {MAX_NODES:,} operations",
+                "fewer repetitions, or smaller blocks",
+            )
+
+    def check_type(self, type: TensorType, span: Span) -> bool:
+        for size in type.shape:
+            if isinstance(size, int) and size > MAX_SIZE:
+                self.error("E0309", span, f"a size of {size:,} is beyond the largest, {MAX_SIZE:,}")
+                return False
+        return True
+
+    # ------------------------------------------------------------ defined by the classes that follow
+
+    def kind(self, expr: nodes.Expr, scope: Scope) -> str:
+        raise NotImplementedError
+
+    def evaluate(self, expr: nodes.Expr, scope: Scope) -> Any:
+        raise NotImplementedError
+
+    def call(self, call: nodes.Call, scope: Scope, at: At | None = None) -> Any:
+        raise NotImplementedError
+
+    def through(self, expr: nodes.Expr, scope: Scope, x: Value, at: At, span: Span | None = None) -> Any:
+        raise NotImplementedError
+
+    def body(self, body: nodes.Body, scope: Scope) -> Any:
+        raise NotImplementedError
+
+
+def _as_expr(value: object, span: Span) -> nodes.Expr:
+    """A `--set` value as syntax."""
+    if isinstance(value, nodes.Expr):
+        return value
+    if isinstance(value, bool):
+        return nodes.Bool(span, value)
+    if isinstance(value, int | float):
+        number = nodes.Number(span, abs(value))
+        return number if value >= 0 else nodes.Unary(span, "-", number)
+    if isinstance(value, str):
+        return nodes.String(span, value)
+    if isinstance(value, list | tuple):
+        return nodes.List(span, tuple(_as_expr(item, span) for item in value))
+    raise TypeError(f"no expression for {type(value).__name__}")

@@ -1,0 +1,147 @@
+"""From the syntax tree of one model to its typed graph: the tree is interpreted with the numbers of this model.
+
+    graph = elaborate(program, model, overrides, reporter)
+
+Blocks, loops and branches are traced with concrete sizes, so every shape is known as soon as a value
+exists and `x.channels` is a number. The work is split by what is interpreted: expressions.py, calls.py,
+layers.py, bodies.py, training.py, datablock.py; `Context` holds what they share.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from nnspec.diagnostics import Reporter
+from nnspec.ir.graph import Graph, Module
+from nnspec.passes import cost
+from nnspec.passes.bodies import Bodies
+from nnspec.passes.context import Frame, GiveUp
+from nnspec.passes.lift import lift
+from nnspec.passes.naming import NameScope, reserved_names
+from nnspec.passes.program import Program
+from nnspec.passes.scope import MISSING, Poisoned, ReadingScope, Scope, Thunk
+from nnspec.syntax import nodes
+
+COSTS = ("parameters", "macs", "flops", "memory")
+
+
+def elaborate(
+    program: Program, model: nodes.Model, overrides: Mapping[str, object] | None, reporter: Reporter
+) -> Graph | None:
+    """The typed graph of `model`, or None after reporting why there is none.
+
+    `overrides` are `--set` values by name (syntax trees or plain values); those of the program apply too.
+    """
+    limit, collecting = sys.getrecursionlimit(), gc.isenabled()
+    sys.setrecursionlimit(max(limit, 20_000))
+    gc.disable()  # a tree of small objects: collecting while it grows doubles the time
+    try:
+        return Elaborator(program, reporter, {**program.settings, **(overrides or {})}).model(model)
+    finally:
+        sys.setrecursionlimit(limit)
+        if collecting:
+            gc.enable()
+
+
+class Elaborator(Bodies):
+    """One elaboration. Use `elaborate`."""
+
+    def model(self, model: nodes.Model) -> Graph | None:
+        before = sum(d.severity == "error" for d in self.reporter.diagnostics)
+        self.requirements, self.unsettled, self.declared = [], {}, []
+        root = Module("model", model.name.id, model, "", "", None, model.span)
+        self.graph = Graph(root)
+        self.graph.path = self.program.main.path
+        scope = Scope(model.span.path, self.file_scope(model.span.path))
+        self.active.append((model, model.name.id))
+        self.frames.append(Frame(root, NameScope(root, reserved=reserved_names(model.body)), None))
+        try:
+            self._settings(model, scope)
+            self.statements(model.body, scope)
+            if model.body.result is not None:
+                self.evaluate(model.body.result, scope)
+            self._finish(model, scope)
+        except GiveUp:
+            return None
+        if sum(d.severity == "error" for d in self.reporter.diagnostics) > before:
+            return None
+        return self.graph
+
+    def _settings(self, model: nodes.Model, scope: Scope) -> None:
+        for setting in model.settings:
+            name = setting.name.id
+            expr = self.overrides.get(name, setting.default)
+            if expr is None:
+                self.error(
+                    "E0209",
+                    setting,
+                    f"{name} of {model.name.id} has no value",
+                    help=f"{name} = ..., or --set {name}=...",
+                )
+                scope.names[name] = Poisoned()
+                continue
+            scope.names[name] = Thunk(expr, scope, "setting")
+        self.settings_of(self.graph.root, model, scope)
+
+    def _finish(self, model: nodes.Model, scope: Scope) -> None:
+        """What is decided when the whole body is known."""
+        self._prune_declares()
+        root, graph = self.graph.root, self.graph
+        root.outputs = list(graph.outputs.values())
+        root.inputs = [f.value for f in graph.fields if f.role == "input"]
+        if not graph.outputs and not self.reporter.failed:
+            self.error(
+                "E0209",
+                model.name,
+                f"{model.name.id} has no output",
+                help="output y = ... says what the model computes",
+            )
+        self.frame.items = []  # nothing that follows belongs to the model
+        if not self.reporter.failed:
+            lift(graph)
+        self._check_requirements()
+
+    def _prune_declares(self) -> None:
+        for items, declare, instance in self.declared:
+            if instance.bound is None or declare.target is instance.module:
+                items[:] = [item for item in items if item is not declare]
+            if instance.bound is None:
+                self.reporter.warning("W0203", instance.span, f"the layer {instance.name} is never used")
+
+    def _check_requirements(self) -> None:
+        costs: dict[str, Any] = {}
+
+        def read(name: str) -> Any:
+            if name not in COSTS or self.reporter.failed:
+                return MISSING
+            if not costs:
+                costs.update(cost.totals(self.graph))
+            return costs[name]
+
+        for requirement in self.requirements:
+            scope = ReadingScope(requirement.scope.path, None, read, lambda: list(COSTS))
+            under: Scope = requirement.scope
+            chain = Scope(under.path, under)
+            for name in COSTS:
+                if under.find(name) is MISSING and (found := scope.look(name)) is not MISSING:
+                    chain.names[name] = found
+            if all(under.find(n) is not MISSING or n in chain.names for n in _cost_names(requirement.condition)):
+                self.check_requirement(requirement, chain)
+
+
+def _cost_names(expr: Any) -> set[str]:
+    """Which costs a condition reads."""
+    found: set[str] = set()
+    stack = [expr]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, nodes.Name) and node.id in COSTS:
+            found.add(node.id)
+        elif isinstance(node, nodes.Node):
+            stack += [getattr(node, name) for name in node._fields if name != "span"]
+        elif isinstance(node, tuple):
+            stack += node
+    return found
