@@ -107,7 +107,7 @@ def train(
         if plan.steps > FEW_STEPS:
             plan = _timed(driver, examples, graph, plan)
         facts = {"backend": backend, "dtype": dtype, "seed": seed, "chunk": plan.chunk}
-        _describe(folder, spec, examples, plan, facts, device, epochs, seed)
+        _describe(folder, spec, examples, plan, facts, device, epochs)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -174,15 +174,16 @@ def _describe(
     facts: dict[str, Any],
     device: str,
     epochs: int | None,
-    seed: int,
 ) -> None:
     """spec.nn, resolved.json and environment.json."""
     graph = spec.graph
     training, data = graph.training, graph.data
     assert training is not None
     overrides: dict[str, object] = {} if epochs is None else {"train.epochs": epochs}
-    if training.settings.get("seed", 0) != seed:
-        overrides["train.seed"] = seed
+    if training.settings.get("seed", 0) != facts["seed"]:
+        overrides["train.seed"] = facts["seed"]
+    if training.settings.get("precision", "float32") != facts["dtype"]:
+        overrides["train.precision"] = facts["dtype"]
     for name, text in run_texts(spec, overrides).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         write(folder / name, text)

@@ -121,7 +121,9 @@ def plain(value: Any) -> Any:
         }
     if fields:
         name = getattr(value, "name", "") or type(value).__name__
-        return {"name": name, **{f: plain(getattr(value, f)) for f in fields if f not in ("span", "name")}}
+        # What equality ignores (places, functions behind a text) is not what the record says.
+        hidden = {"span", "name", *getattr(value, "_unequal", ())}
+        return {"name": name, **{f: plain(getattr(value, f)) for f in fields if f not in hidden}}
     if isinstance(value, dict):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
