@@ -1,0 +1,158 @@
+"""What the static checker knows of names: those of a body, the `let`s of files, blocks, models, the registry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from nnspec.diagnostics import Label, Reporter, Span
+from nnspec.passes import resolve_tables as tables
+from nnspec.passes.resolve_scope import ANY, INSTANCE, LAYER, LIST, NUMBER, Known, Names
+from nnspec.suggest import did_you_mean
+from nnspec.syntax import nodes
+
+if TYPE_CHECKING:
+    from nnspec.passes.program import Program
+
+
+class Lost:
+    """Names that an error reported earlier may have taken away: being unknown is then no second mistake.
+
+    `words` are those of lines with a syntax error, by file; `blind` files have an import that failed.
+    """
+
+    def __init__(self, words: dict[str, frozenset[str]], blind: frozenset[str]) -> None:
+        self.words, self.blind = words, blind
+
+    def may_hold(self, path: str, name: str) -> bool:
+        return not name or path in self.blind or name in self.words.get(path, ())
+
+
+class NameChecker:
+    """Looks names up and reports those that are not there. `visiting` guards against `let`s that need themselves."""
+
+    def __init__(self, program: Program, path: str, reporter: Reporter, lost: Lost) -> None:
+        self.program, self.path, self.reporter = program, path, reporter
+        self.lets: dict[int, Known] = {}
+        self.visiting: list[nodes.Let] = []
+        self.kinds: dict[int, str] = {}  # by id of the node: every expression is checked once
+        self.depth = 0
+        self.lost = lost
+        self.braces = 0  # of `if` and `for` around what is checked
+
+    def error(
+        self,
+        code: str,
+        node: nodes.Node,
+        message: str,
+        *,
+        help: str = "",
+        labels: tuple[Label, ...] = (),
+        span: Span | None = None,
+    ) -> str:
+        """Reports and poisons `node`; its kind is ANY from then on."""
+        if id(node) not in self.program.poisoned:
+            self.program.poisoned.add(id(node))
+            self.reporter.error(code, span or node.span, message, labels=labels, help=help)
+        return ANY
+
+    def silence(self, node: nodes.Node) -> str:
+        """Poisons without a report: the cause is reported already."""
+        self.program.poisoned.add(id(node))
+        return ANY
+
+    def look(self, name: str, names: Names) -> Known | None:
+        """A name of the body, or a `let` of the file or its imports."""
+        known = names.find(name)
+        if known is not None:
+            return known
+        let = self.program.let(self.path, name)
+        return None if let is None else self.let(let)
+
+    def let(self, let: nodes.Let) -> Known:
+        """What a `let` of a file names; a value given by `--set` counts instead of the written one."""
+        if id(let) in self.lets:
+            return self.lets[id(let)]
+        if any(let is other for other in self.visiting):
+            self.error("E0215", let.value, f"let {let.name.id} needs its own value", span=let.name.span)
+            return Known(ANY, let.name.span)
+        self.visiting.append(let)
+        home = self if let.span.path == self.path else self.elsewhere(let.span.path)
+        known = home.known_value(let.value, let.name.span, Names(), free=True)
+        self.visiting.pop()
+        if let.name.id in self.program.settings:
+            known = Known(ANY, let.name.span)
+        self.lets[id(let)] = known
+        return known
+
+    def elsewhere(self, path: str) -> Self:
+        """A checker of another file that shares what is known of lets."""
+        home = type(self)(self.program, path, self.reporter, self.lost)
+        home.lets, home.visiting = self.lets, self.visiting
+        return home
+
+    def known_value(self, value: nodes.Expr, span: Span, names: Names, *, free: bool = False) -> Known:
+        kind = self.kind(value, names, free=free)
+        return Known(kind, span, self.items(value, names) if kind == LIST else ANY)
+
+    def items(self, e: nodes.Expr, names: Names) -> str:
+        """The kind that every item of a list has, ANY when they differ or cannot be told."""
+        while isinstance(e, nodes.Paren):
+            e = e.value
+        if isinstance(e, nodes.Range):
+            return NUMBER
+        if isinstance(e, nodes.List):
+            kinds = {self.kind(item, names, free=True) for item in e.items}
+            return kinds.pop() if len(kinds) == 1 else ANY
+        if isinstance(e, nodes.Name) and (known := self.look(e.id, names)) is not None:
+            return known.items
+        return ANY
+
+    def unknown_name(self, e: nodes.Name, names: Names, step: bool) -> str:
+        if self.lost.may_hold(self.path, e.id):
+            return self.silence(e)
+        later, gone = names.made_later(e.id), names.left_behind(e.id)
+        if later is not None:
+            label = Label(later, "made here, further down")
+            return self.error(
+                "E0205", e, f"{e.id} is used before it is defined", labels=(label,), help="move its definition up"
+            )
+        if gone is not None:
+            label = Label(gone, "known only inside its braces")
+            help = f"make the braces' value what you need: y = if ... {{ {e.id} }} else {{ ... }}"
+            return self.error(
+                "E0206", e, f"{e.id} is not known outside the braces that made it", labels=(label,), help=help
+            )
+        lets = self.program.names(self.path, nodes.Let)
+        layers = self.callables() + names.all_names(LAYER, INSTANCE, ANY)
+        if step:
+            help = did_you_mean(e.id, layers + lets)
+            return self.error("E0202", e, f"unknown layer {e.id}", help=help or self.own_names(names, e.id))
+        help = did_you_mean(e.id, names.all_names() + lets + layers + ["true", "false"])
+        return self.error("E0201", e, f"unknown name {e.id}", help=help or self.own_names(names, e.id))
+
+    def own_names(self, names: Names, name: str) -> str:
+        own = names.all_names()
+        return f"known here: {', '.join(own[:12])}" if own else ""
+
+    def callables(self) -> list[str]:
+        """Everything that can be called: blocks and models that are seen from here, then the registry."""
+        seen = self.program.names(self.path, nodes.Block) + self.program.names(self.path, nodes.Model)
+        return seen + list(tables.op_names())
+
+    def signature(self, name: str) -> tables.Signature | None:
+        found = self.program.callable(self.path, name)
+        return tables.of_block(found) if found is not None else tables.of_op(name)
+
+    def _excerpt(self, span: Span) -> str:
+        """The text of a span, its lines joined; empty when it is long or not known."""
+        lines = self.program.sources.get(span.path, "").split("\n")[span.line - 1 : span.end_line]
+        if not lines:
+            return ""
+        lines[-1] = lines[-1][: span.end_column - 1]
+        lines[0] = lines[0][span.column - 1 :]
+        text = " ".join(line.partition("#")[0].strip() for line in lines)
+        return text if len(text) <= 60 else ""
+
+    def kind(self, e: nodes.Expr, names: Names, *, free: bool = False) -> str:
+        """The kind of an expression; `resolve_expr` tells."""
+        raise NotImplementedError
