@@ -199,8 +199,8 @@ def test_erf_is_exact_to_a_few_units_in_the_last_place() -> None:
 
 
 def test_sign_and_step_at_zero_are_one() -> None:
-    np.testing.assert_array_equal(activation.sign(np.array([-2.0, 0.0, 3.0])), [-1, 1, 1])
-    np.testing.assert_array_equal(activation.step(np.array([-2.0, 0.0, 3.0])), [0, 1, 1])
+    np.testing.assert_array_equal(activation.sign_of(np.array([-2.0, 0.0, 3.0])), [-1, 1, 1])
+    np.testing.assert_array_equal(activation.heaviside(np.array([-2.0, 0.0, 3.0])), [0, 1, 1])
 
 
 def test_embedding_adds_up_rows_that_occur_twice() -> None:

@@ -265,12 +265,12 @@ def log_softmax_backward(dy: Array, cache: Cache) -> Array:
     return dx
 
 
-def sign(x: Array) -> Array:
+def sign_of(x: Array) -> Array:
     """-1 for x < 0, else 1. No gradient."""
     return np.where(x < 0, -1.0, 1.0).astype(x.dtype)
 
 
-def step(x: Array) -> Array:
+def heaviside(x: Array) -> Array:
     """0 for x < 0, else 1. No gradient."""
     return np.where(x < 0, 0.0, 1.0).astype(x.dtype)
 

@@ -29,7 +29,7 @@ def dense_forward(
 def dense_backward(
     dy: Array, cache: Cache, out: Outs = (None, None, None)
 ) -> tuple[Array, Array, Array]:
-    """dx = dy W, dW = dy^T x, db = sum of dy over all rows. Returns dx, dweight, dbias."""
+    """dx = dy W, dW = dy^T x, db = sum of dy over rows. Returns dx, dweight, dbias."""
     rows, weight, shape = cache
     dy = dy.reshape(-1, weight.shape[0])
     dx = np.matmul(

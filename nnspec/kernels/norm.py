@@ -183,7 +183,7 @@ def local_response_norm_backward(dy: Array, cache: Cache) -> Array:
 
 
 def sum_channels(x: Array, size: int, before: int) -> Array:
-    """The sum over channels c - before to c - before + size - 1, zeros beyond the ends."""
+    """The sum over `size` channels from c - before on, zeros beyond the ends."""
     padded = np.pad(x, ((0, 0), (before, size - 1 - before), *[(0, 0)] * (x.ndim - 2)))
     total: Array = np.zeros_like(x)
     for offset in range(size):

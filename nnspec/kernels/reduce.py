@@ -80,12 +80,6 @@ def norm_backward(dy: Array, cache: Cache) -> Array:
     return dx
 
 
-def argmax(x: Array, axis: int) -> Array:
-    """The index of the first largest entry along the axis. No gradient."""
-    index: Array = np.argmax(x, axis=axis)
-    return index
-
-
 def restore_axes(dy: Array, shape: tuple[int, ...], axis: Axes) -> Array:
     """dy with the reduced axes back in place, of size 1."""
     return np.reshape(dy, tuple(1 if k in axis else n for k, n in enumerate(shape)))

@@ -78,13 +78,18 @@ def split_forward(
     x: Array, sizes: tuple[int, ...], axis: int
 ) -> tuple[list[Array], Cache]:
     """Consecutive pieces of these sizes along an axis."""
-    ends = np.cumsum(sizes)[:-1]
-    return np.split(x, ends, axis=axis), axis
+    return np.split(x, np.cumsum(sizes)[:-1], axis=axis), (x.shape, sizes, axis)
 
 
-def split_backward(dys: list[Array], axis: Cache) -> Array:
-    """Takes one gradient for each piece."""
-    return np.concatenate(dys, axis=axis)
+def split_backward(dys: list[Array | None], cache: Cache) -> Array:
+    """Takes one gradient for each piece; None where nothing depends on the piece."""
+    shape, sizes, axis = cache
+    dtype = next(dy.dtype for dy in dys if dy is not None)
+    shapes = [(*shape[:axis], n, *shape[axis + 1 :]) for n in sizes]
+    parts = zip(dys, shapes, strict=True)
+    return np.concatenate(
+        [np.zeros(n, dtype) if dy is None else dy for dy, n in parts], axis=axis
+    )
 
 
 def index_forward(x: Array, key: Key) -> tuple[Array, Cache]:

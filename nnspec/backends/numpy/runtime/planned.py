@@ -1,0 +1,227 @@
+"""Optimizers as `-O1` plans them: all parameters are views of one vector, and so are
+their gradients and what is remembered of each, so that a step is a few calls without
+new arrays.
+
+The rules are those of `optimizers.py`; what is computed is equal up to rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nnspec.backends.numpy.runtime.module import Parameter
+
+Array = np.ndarray[Any, Any]
+
+
+class Optimizer:
+    """Some parameters, by path, moved into one vector; `memory` has a vector for each
+    slot.
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, parameters: dict[str, Parameter]) -> None:
+        self.parameters = parameters
+        self.step = 0
+        values = [p.value.ravel() for p in parameters.values()]
+        self.value = np.concatenate(values) if values else np.zeros(0)
+        self.grad = np.zeros_like(self.value)
+        for part, parameter in self.parts():
+            parameter.value = self.value[part].reshape(parameter.shape)
+            parameter.grad = self.grad[part].reshape(parameter.shape)
+        self.vectors = {slot: np.zeros_like(self.value) for slot in self.slots}
+        self.work = np.empty_like(self.value)
+
+    def parts(self) -> Iterator[tuple[slice, Parameter]]:
+        """Each parameter and where it stands in the vectors."""
+        start = 0
+        for parameter in self.parameters.values():
+            stop = start + int(np.prod(parameter.shape, dtype=np.int64))
+            yield slice(start, stop), parameter
+            start = stop
+
+    @property
+    def memory(self) -> dict[str, dict[str, Array]]:
+        """Views of what is remembered, by slot and path."""
+        paths = list(self.parameters)
+        return {
+            slot: {
+                path: vector[part].reshape(parameter.shape)
+                for path, (part, parameter) in zip(paths, self.parts(), strict=True)
+            }
+            for slot, vector in self.vectors.items()
+        }
+
+    def update(self, lr: float) -> None:
+        """One step along the gradients; leaves what was taken off in `work`."""
+        self.step += 1
+        self.change(lr, self.grad, self.work, *self.vectors.values())
+        self.value -= self.work
+
+    def change(self, lr: float, grad: Array, work: Array, *memory: Array) -> None:
+        """What is taken off, into `work`; moves the memory on, in place."""
+        raise NotImplementedError
+
+
+class SGD(Optimizer):
+    """w -= lr * g."""
+
+    def change(self, lr: float, grad: Array, work: Array, *memory: Array) -> None:
+        np.multiply(grad, lr, out=work)
+
+
+class Momentum(Optimizer):
+    """v = m * v + g, w -= lr * v; with `nesterov` w -= lr * (g + m * v)."""
+
+    slots = ("momentum_buffer",)
+
+    def __init__(
+        self,
+        parameters: dict[str, Parameter],
+        momentum: float = 0.9,
+        nesterov: bool = False,
+    ) -> None:
+        super().__init__(parameters)
+        self.momentum = momentum
+        self.nesterov = nesterov
+
+    def change(self, lr: float, grad: Array, work: Array, *memory: Array) -> None:
+        (v,) = memory
+        v *= self.momentum
+        v += grad
+        if self.nesterov:
+            np.multiply(v, self.momentum, out=work)
+            work += grad
+            work *= lr
+        else:
+            np.multiply(v, lr, out=work)
+
+
+class Adagrad(Optimizer):
+    """s += g^2, w -= lr * g / (sqrt(s) + eps) (Duchi et al., 2011)."""
+
+    slots = ("sum",)
+
+    def __init__(self, parameters: dict[str, Parameter], eps: float = 1e-10) -> None:
+        super().__init__(parameters)
+        self.eps = eps
+
+    def change(self, lr: float, grad: Array, work: Array, *memory: Array) -> None:
+        (s,) = memory
+        np.multiply(grad, grad, out=work)
+        s += work
+        np.sqrt(s, out=work)
+        work += self.eps
+        np.divide(grad, work, out=work)
+        work *= lr
+
+
+class RMSprop(Optimizer):
+    """s = a * s + (1 - a) * g^2, w -= lr * g / (sqrt(s) + eps) (Hinton, 2012)."""
+
+    slots: ClassVar[tuple[str, ...]] = ("square_avg",)
+
+    def __init__(
+        self,
+        parameters: dict[str, Parameter],
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+    ) -> None:
+        super().__init__(parameters)
+        self.alpha = alpha
+        self.eps = eps
+
+    def change(self, lr: float, grad: Array, work: Array, *memory: Array) -> None:
+        (s,) = memory
+        np.multiply(grad, grad, out=work)
+        work *= 1.0 - self.alpha
+        s *= self.alpha
+        s += work
+        np.sqrt(s, out=work)
+        work += self.eps
+        np.divide(grad, work, out=work)
+        work *= lr
+
+
+class RMSpropMomentum(RMSprop):
+    """RMSprop with momentum: v = m * v + g / (sqrt(s) + eps), w -= lr * v."""
+
+    slots: ClassVar[tuple[str, ...]] = ("square_avg", "momentum_buffer")
+
+    def __init__(
+        self,
+        parameters: dict[str, Parameter],
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        momentum: float = 0.9,
+    ) -> None:
+        super().__init__(parameters, alpha, eps)
+        self.momentum = momentum
+
+    def change(self, lr: float, grad: Array, work: Array, *memory: Array) -> None:
+        s, v = memory
+        super().change(1.0, grad, work, s)
+        v *= self.momentum
+        v += work
+        np.multiply(v, lr, out=work)
+
+
+class Adam(Optimizer):
+    """w -= lr * m' / (sqrt(v') + eps), the moments m' and v' without their bias to 0.
+
+    m = b1 * m + (1 - b1) * g and v = b2 * v + (1 - b2) * g^2; m' = m / (1 - b1^t) and
+    v' = v / (1 - b2^t) at step t (Kingma and Ba, 2015).
+    """
+
+    slots = ("exp_avg", "exp_avg_sq")
+
+    def __init__(
+        self,
+        parameters: dict[str, Parameter],
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+    ) -> None:
+        super().__init__(parameters)
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.eps = eps
+
+    def change(self, lr: float, grad: Array, work: Array, *memory: Array) -> None:
+        m, v = memory
+        np.multiply(grad, 1.0 - self.beta1, out=work)
+        m *= self.beta1
+        m += work
+        np.multiply(grad, grad, out=work)
+        work *= 1.0 - self.beta2
+        v *= self.beta2
+        v += work
+        np.sqrt(v, out=work)
+        work *= (1.0 - self.beta2**self.step) ** -0.5
+        work += self.eps
+        np.divide(m, work, out=work)
+        work *= lr / (1.0 - self.beta1**self.step)
+
+
+class AdamW(Adam):
+    """Adam, and apart from it w -= lr * decay * w (Loshchilov and Hutter, 2019)."""
+
+    def __init__(
+        self,
+        parameters: dict[str, Parameter],
+        decay: float = 0.01,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+    ) -> None:
+        super().__init__(parameters, beta1, beta2, eps)
+        self.decay = decay
+
+    def update(self, lr: float) -> None:
+        """One step along the gradients, after the decay."""
+        self.value *= 1.0 - lr * self.decay
+        super().update(lr)
