@@ -13,9 +13,7 @@ from nnspec.views.numbers import measured
 @click.argument("run", type=click.Path(), metavar="RUN")
 @click.option("--part", type=click.Choice(["test", "validation", "train"]), help="Which examples (default: test).")
 @click.option("--backend", type=click.Choice(BACKENDS), help="What runs the model (default: what trained it).")
-@click.option(
-    "--checkpoint", type=click.Choice(["best", "last"]), help="Which weights (default: best)."
-)
+@click.option("--checkpoint", type=click.Choice(["best", "last"]), help="Which weights (default: best).")
 @run_options
 def command(
     run: str, part: str | None, backend: str | None, checkpoint: str | None, device: str, dtype: str | None

@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 @click.option(
     "--backend", type=click.Choice(BACKENDS), help="What runs the model (default: what trained it, or numpy)."
 )
-@click.option(
-    "--checkpoint", type=click.Choice(["best", "last"]), help="Which weights (default: best)."
-)
+@click.option("--checkpoint", type=click.Choice(["best", "last"]), help="Which weights (default: best).")
 @run_options
 def command(
     target: str,

@@ -63,20 +63,31 @@ class _Writer:
             elif isinstance(item, Loop):
                 yield from self.loop(item, indent)
             elif isinstance(item, Sequence):
-                yield f"{indent}# {item.name}" if item.name else f"{indent}# ("
                 yield from self.items(item.items, indent)
             elif isinstance(item, Choice):
-                yield f"{indent}# {'if' if item.taken == 0 else 'else'}"
-                yield from self.items(item.items, indent)
+                yield from self.choice(item, indent)
             elif isinstance(item, Declare):
                 continue  # said where it is used
 
+    def choice(self, choice: Choice, indent: str) -> Iterator[str]:
+        """The branch that was taken; what leaves it has the name of what it leaves with."""
+        items = choice.items
+        if choice.result is not None and items and isinstance(last := items[-1], Node):
+            yield from self.items(items[:-1], indent)
+            self.names[choice.result] = self.name(last.inputs[0])
+        else:
+            yield from self.items(items, indent)
+
     def node(self, node: Node) -> str:
         arguments = [*(self.name(v) for v in node.inputs), *full(node.op)]
+        word = title(node.op)
+        written = f"{word}({', '.join(arguments)})"
+        if not word[0].isalpha():
+            written = f" {word} ".join(arguments) if len(arguments) > 1 else f"{word}{arguments[0]}"
         label = f"{node.layer.path}: " if node.layer is not None else ""
         outputs = ", ".join(self.name(v) for v in node.outputs)
         types = ", ".join(str(v.type) for v in node.outputs)
-        return f"{outputs} = {label}{title(node.op)}({', '.join(arguments)})    # {types}"
+        return f"{outputs} = {label}{written}    # {types}"
 
     def call(self, call: Call, indent: str) -> Iterator[str]:
         module: Module = call.module
@@ -94,7 +105,8 @@ class _Writer:
         for index, iteration in enumerate(loop.iterations):
             values = loop.values[index] if index < len(loop.values) else ()
             if loop.variables:
-                yield f"{indent}# {', '.join(f'{n} = {show(v)}' for n, v in zip(loop.variables, values, strict=False))}"
+                pairs = zip(loop.variables, values, strict=False)
+                yield f"{indent}# for {', '.join(f'{n} = {show(v)}' for n, v in pairs)}"
             yield from self.items(iteration, indent)
 
     def name(self, value: Value) -> str:
