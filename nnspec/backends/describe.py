@@ -28,9 +28,8 @@ def class_doc(definition: ClassDef, program: Program) -> str:
     else:
         values = list(module.outputs)
     leaving = ", ".join(_signature(v, n) for v, n in zip(values, definition.returns, strict=True))
-    if len(definition.modules) > 1 and len({tuple(v.type.shape for v in m.inputs) for m in definition.modules}) > 1:
-        count = len(definition.modules)
-        return f"{', '.join(definition.inputs)} -> {', '.join(definition.returns)}, in {count} places of the model."
+    if len({tuple(v.type.shape for v in m.inputs) for m in definition.modules}) > 1:
+        return f"A block over {' and '.join(definition.inputs)}, in {len(definition.modules)} places of the model."
     line = f"{entering or 'no input'} -> {leaving}, for one example."
     return line if len(line) <= 80 else f"{', '.join(definition.inputs)} -> {', '.join(definition.returns)}."
 

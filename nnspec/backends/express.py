@@ -78,6 +78,9 @@ def express(scope: Scope, coordinates: list[Coordinate], values: list[Any], hint
         return _open_size(scope.definition, coordinates, values)
     first = values[0]
     if all(v == first and type(v) is type(first) for v in values) and not _holds_dim(first):
+        if isinstance(written, syntax.Name) and written.id in _numeric_settings(scope.definition):
+            found = _Translation(scope, coordinates).find(written, values)  # a branch may see one value of several
+            return found or literal(first)
         return literal(first)
     if isinstance(first, tuple):
         parts = [express(scope, coordinates, [v[i] for v in values], hint) for i in range(len(first))]

@@ -1,4 +1,4 @@
-"""Lines of a forward function, before they are printed: short chains of calls fold into one line."""
+"""Lines of a forward function, before they are printed: values read once, by the next line, fold into it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,27 @@ import re
 
 from nnspec.record import Record
 
-_ROOM = 76  # beyond this a nested call is harder to read than two lines
+_ROOM = 72  # beyond this a nested expression is harder to read than two lines
+_OPERATORS = re.compile(r" (\*\*|[-+*/@<>&|]|<=|>=|==|!=|if|else|for) ")
+_PRODUCT = frozenset("*/@")
 
 
 class Line(Record):
-    """`target = source`. `dies` are variables that nobody reads after this line; `note` is a shape comment."""
+    """`target = source`. `dies` are variables that nobody reads after this line; `note` is a shape comment.
+
+    `alone` lines keep a line of their own. `named` says that the target is the author's name, which stays.
+    """
 
     target: str
     source: str
     note: str = ""
     dies: frozenset[str] = frozenset()
+    alone: bool = False
+    named: bool = False
 
 
 def nest(lines: list[Line]) -> list[Line]:
-    """Fold a value that is read once, by the next line, into that line: `relu(self.bn1(self.conv1(x)))`.
+    """Fold short steps: `F.relu(self.bn1(self.conv1(x)))`, `pattern * (1.0 - x)`, `return F.relu(y + skip)`.
 
     Only steps that keep the shape are wrapped round their input, so that every change of shape keeps
     a line of its own, with its comment.
@@ -28,7 +35,7 @@ def nest(lines: list[Line]) -> list[Line]:
     for line in lines:
         while folded and _folds(folded[-1], line):
             before = folded.pop()
-            source = re.sub(rf"\b{before.target}\b", lambda _, text=before.source: text, line.source)  # type: ignore[misc]  # bound now
+            source = _substitute(before, line)
             line = line.replace(source=source, note=line.note or before.note, dies=line.dies | before.dies)
         folded.append(line)
     return [line for line in folded if line.target != line.source]
@@ -36,28 +43,57 @@ def nest(lines: list[Line]) -> list[Line]:
 
 def _folds(before: Line, line: Line) -> bool:
     name = before.target
-    if line.note or not name.isidentifier() or (name not in line.dies and name != line.target):
+    if before.alone or line.alone or before.named or not name.isidentifier():
+        return False
+    if name not in line.dies and name != line.target:
+        return False
+    if line.note and not _is_infix(line.source):
         return False
     if len(re.findall(rf"\b{name}\b", line.source)) != 1 or re.search(
         rf"\*{name}\b|\b{name}[.\[]|[.\"]{name}\b", line.source
     ):
         return False
-    if (
-        len(line.target) + len(line.source) + len(before.source) > _ROOM
-        or before.source.count("(") - before.source.count("()") > 2
-    ):
+    if line.target == "return":
+        return len(before.source) <= _ROOM
+    depth = before.source.count("(") - before.source.count("()")
+    if len(line.target) + len(_substitute(before, line)) > _ROOM or depth > 2:
         return False
-    return _is_call(before.source) and _is_call(line.source)
+    if "=" in before.source and _is_infix(line.source):
+        return False
+    return _is_call(before.source) or _is_infix(before.source)
+
+
+def _substitute(before: Line, line: Line) -> str:
+    inside = before.source
+    place = re.search(rf"\b{before.target}\b", line.source)
+    assert place is not None
+    left, right = line.source[: place.start()], line.source[place.end() :]
+    enclosed = (not left or left[-1] == "(" or left.endswith(", ")) and (not right or right[0] in "),")
+    if not enclosed and _is_infix(inside) and not _binds_tighter(inside, line.source):
+        inside = f"({inside})"
+    return left + inside + right
+
+
+def _operators(source: str) -> list[str]:
+    """The infix operators outside all brackets and strings."""
+    depth, flat = 0, ""
+    for char in source:
+        depth += (char in "([{") - (char in ")]}")
+        flat += char if not depth else "_"
+    return _OPERATORS.findall(flat.replace("  ", " "))
+
+
+def _is_infix(source: str) -> bool:
+    found = _operators(source)
+    return bool(found) and not any(op in ("if", "else", "for") for op in found)
+
+
+def _binds_tighter(inside: str, outside: str) -> bool:
+    return all(op in _PRODUCT for op in _operators(inside)) and all(op in "+-" for op in _operators(outside))
 
 
 def _is_call(source: str) -> bool:
-    """Whether the source is one call from its first character to its last."""
-    match = re.match(r"[A-Za-z_][\w.]*(\[[^\]]*\])?\(", source)
-    if not match or not source.endswith(")"):
-        return False
-    depth = 0
-    for position, char in enumerate(source):
-        depth += (char in "([{") - (char in ")]}")
-        if not depth and position >= match.end() - 1:
-            return position == len(source) - 1
-    return False
+    """Whether the source is one name, attribute, call or chain of calls."""
+    return (
+        bool(re.match(r"[A-Za-z_(]", source)) and not _operators(source) and not source.startswith(("-", "~", "not "))
+    )

@@ -53,13 +53,15 @@ class _Namer:
 
     def run(self) -> None:
         module = self.definition.module
-        self.pool = Names((*_RESERVED, *_LETTERS, *module.settings, *self.definition.scope.names.taken))
         for value, key in self.signature._keys.items():
             if value.name and key not in self.user:
                 self.user[key] = value.name
+        self.letters = [n for n in _LETTERS if all(key[0] == "in" for key, name in self.user.items() if name == n)]
+        self.pool = Names((*_RESERVED, *self.letters, *module.settings, *self.definition.scope.names.taken))
         for index, value in enumerate(module.inputs):
+            plain = value.name in self.letters
             self.names["in", index] = (
-                self.pool.fresh(value.name) if value.name and value.name not in _LETTERS else self._letter()
+                value.name if plain else self.pool.fresh(value.name) if value.name else self._letter()
             )
         self.definition.inputs = [self.names["in", i] for i in range(len(module.inputs))]
         for index, name in enumerate(self.captured):
@@ -73,6 +75,8 @@ class _Namer:
         self.clock = 0
         self._assign(self.definition.body)
         self.definition.returns = [self.names[k] for k in self.signature.outputs]
+        given = {self.names[key] for key in self.user if key in self.names}
+        self.definition.given = frozenset(given - set(self.letters))
         self.definition.scope.names.taken.update(n for n in self.names.values() if n.isidentifier())
 
     # ------------------------------------------------ when each value is read last
@@ -144,7 +148,9 @@ class _Namer:
             self._release([loop.last])
             return
         loop.initial = self.names[loop.entry]
-        reuse = self.last.get(loop.entry, 0) <= self.clock and loop.initial in _LETTERS and loop.exit not in self.user
+        reuse = (
+            self.last.get(loop.entry, 0) <= self.clock and loop.initial in self.letters and loop.exit not in self.user
+        )
         loop.carry = loop.initial if reuse else self._name(loop.exit)
         self.names[loop.inner] = self.names[loop.exit] = loop.carry
         if self._may_overwrite(loop):
@@ -176,12 +182,12 @@ class _Namer:
         return self.names[key]
 
     def _letter(self) -> str:
-        for name in _LETTERS:
+        for name in self.letters:
             if name in self.free:
                 self.free.remove(name)
                 return name
         used = set(self.names.values())
-        for name in _LETTERS:
+        for name in self.letters:
             if name not in used:
                 return name
         return self.pool.fresh("x")
@@ -191,7 +197,7 @@ class _Namer:
         for key in keys:
             name = self.names.get(key, "")
             shared = any(n == name and self.last.get(k, 0) > self.clock for k, n in self.names.items())
-            if name in _LETTERS and not shared and name not in self.free and self.last.get(key, 0) <= self.clock:
+            if name in self.letters and not shared and name not in self.free and self.last.get(key, 0) <= self.clock:
                 self.free.append(name)
         self.free.sort(key=_LETTERS.index)
 

@@ -116,7 +116,7 @@ class OpUse:
     def parameter_shape(self, local: str) -> str:
         """Source of the shape of one of the layer's parameters: `(4 * width, in_channels, 1, 1)`."""
         layers = [n.layer for n in self.nodes]
-        rank = len(layers[0].parameters[local].shape)  # type: ignore[union-attr]  # asked of layers only
+        rank = len(layers[0].parameters[local].shape)
         hints = ["out_channels", "in_channels", "kernel", "kernel", "kernel"]
         sizes = [
             self.express(lambda n, i=i: n.layer.parameters[local].shape[i], hints[min(i, 4)])  # type: ignore[union-attr,misc]
@@ -352,6 +352,7 @@ class ClassDef:
     def __init__(self, name: str, modules: list[Module]) -> None:
         self.name = name
         self.modules = modules
+        self.given: frozenset[str] = frozenset()  # variables that carry the author's names
         self.scope = Scope(self)
         self.body: list[Statement] = []
         self.inputs: list[str] = []

@@ -201,11 +201,25 @@ def fold(text: str, indent: int) -> list[str]:
     joined = ", ".join(items)
     if indent + 4 + len(joined) <= WIDTH:
         return [head, "    " + joined, tail]
-    comprehension = len(items) == 1 and " for " in body and not body.startswith("*")
     lines = [head]
+    clause = _for_clause(body)
+    if clause:
+        for piece in (body[:clause].rstrip(), body[clause:].strip()):
+            lines.extend("    " + part for part in fold(piece, indent + 4))
+        return [*lines, tail]
     for item in items:
-        lines.extend("    " + piece for piece in fold(item if comprehension else item + ",", indent + 4))
+        lines.extend("    " + piece for piece in fold(item + ",", indent + 4))
     return [*lines, tail]
+
+
+def _for_clause(body: str) -> int:
+    """Where the `for` of a comprehension starts in the text between its brackets; 0 if it is none."""
+    depth = 0
+    for position, char in enumerate(body):
+        depth += (char in "([{") - (char in ")]}")
+        if not depth and body.startswith(" for ", position):
+            return position
+    return 0
 
 
 def _last_bracket(text: str) -> tuple[str, str, str] | None:

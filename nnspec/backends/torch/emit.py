@@ -33,7 +33,7 @@ def emit(graph: Graph, options: Options = Options()) -> str:  # noqa: B008  # an
     print_initialise(program, body)
     print_training(program, options, body)
     _print_main(program, body)
-    for name in ("sinusoid",):
+    for name in ("attention", "sinusoid"):
         if f"{name}(" in body.text():
             helpers.blank(2)
             helpers.block(helper_source("torch", name))
@@ -87,10 +87,10 @@ def _print_main(program: Program, out: Writer) -> None:
 
 def _random(kind: tuple[str, tuple[int, ...], int]) -> str:
     dtype, sizes, classes = kind
-    inside = literal(sizes)
+    inside = ", ".join(map(literal, sizes))
     if dtype == "float32":
         return f"torch.rand({inside})"
     if dtype == "bool":
         return f"torch.rand({inside}) > 0.5"
     suffix = "" if dtype in ("class", "int64") else f", dtype=torch.{dtype}"
-    return f"torch.randint({classes or 2}, {inside}{suffix})"
+    return f"torch.randint({classes or 2}, {literal(sizes)}{suffix})"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 from nnspec.backends.source import Writer, literal
 
 if TYPE_CHECKING:
     from nnspec.backends.program import Program
+    from nnspec.ir.graph import Layer
     from nnspec.ops.base import Initialiser
+
+    Inits = tuple[tuple[str, Initialiser], ...]
 
 _CALLS = {
     "glorot_uniform": "nn.init.xavier_uniform_({})",
@@ -20,57 +24,80 @@ _CALLS = {
     "zeros": "nn.init.zeros_({})",
     "ones": "nn.init.ones_({})",
 }
+_LINEAR = {"Dense": "nn.Linear", "Conv": "nn.Conv{}d", "ConvTranspose": "nn.ConvTranspose{}d"}
+# What torch's own constructors draw: layers declared so need no line.
+_TORCH: dict[str, dict[str, str]] = {
+    name: {"weight": "ones", "bias": "zeros"}
+    for name in ("BatchNorm", "LayerNorm", "RmsNorm", "GroupNorm", "InstanceNorm")
+}
 
 
 def print_initialise(program: Program, out: Writer) -> None:
-    """Parameters are grouped by initialiser; the largest group of each role goes by the kind of parameter."""
-    groups: dict[Initialiser, list[str]] = {}
-    for parameter in program.graph.root.parameters():
-        if parameter.role != "buffer":
-            groups.setdefault(parameter.init, []).append(parameter.path)
+    """The rule of most linear layers by the kind of module, everything else by name."""
+    layers = [layer for layer in program.graph.root.all_layers() if layer.parameters]
+    rule = _common(layers)
     out.blank(2)
     out.line("@torch.no_grad()")
     with out.indented(f"def initialise(model: {program.root.name}) -> {program.root.name}:"):
         out.docstring("Draw fresh parameters.")
-        if groups:
-            _print_groups(program, groups, out)
+        if rule is not None:
+            _print_rule(rule, [layer for layer in layers if _drawn(layer) <= set(rule) and _is_linear(layer)], out)
+        _print_rest(layers, rule, out)
         out.line("return model")
 
 
-def _print_groups(program: Program, groups: dict[Initialiser, list[str]], out: Writer) -> None:
-    rules = _by_rank(program)
-    special = {i: [p for p in paths if rules.get(_rank(program, p)) != i] for i, paths in groups.items()}
-    if rules:
-        with out.indented("for parameter in model.parameters():"):
-            ranks = sorted(rules, reverse=True)
-            if len(ranks) == 1:
-                out.line(_call(rules[ranks[0]], "parameter"))
+def _is_linear(layer: Layer) -> bool:
+    return type(layer.op).__name__ in _LINEAR
+
+
+def _drawn(layer: Layer) -> set[tuple[str, Initialiser]]:
+    return {(local, p.init) for local, p in layer.parameters.items() if p.role != "buffer"}
+
+
+def _common(layers: list[Layer]) -> Inits | None:
+    """The initialisers of weight and bias that most linear layers have."""
+    weights = Counter(
+        p.init for layer in layers if _is_linear(layer) for local, p in layer.parameters.items() if local == "weight"
+    )
+    biases = Counter(
+        p.init for layer in layers if _is_linear(layer) for local, p in layer.parameters.items() if local == "bias"
+    )
+    found = [(name, count.most_common(1)[0][0]) for name, count in (("weight", weights), ("bias", biases)) if count]
+    return tuple(found) or None
+
+
+def _print_rule(rule: Inits, layers: list[Layer], out: Writer) -> None:
+    if not layers:
+        return
+    kinds = sorted(
+        {_LINEAR[type(layer.op).__name__].format(len(layer.parameters["weight"].shape) - 2) for layer in layers}
+    )
+    listed = kinds[0] if len(kinds) == 1 else " | ".join(kinds)
+    with out.indented("for module in model.modules():"), out.indented(f"if isinstance(module, {listed}):"):
+        out.line(_call(rule[0][1], "module.weight"))
+        if len(rule) > 1:
+            if all("bias" in layer.parameters for layer in layers):
+                out.line(_call(rule[1][1], "module.bias"))
             else:
-                with out.indented("if parameter.ndim > 1:"):
-                    out.line(_call(rules[True], "parameter"))
-                with out.indented("else:"):
-                    out.line(_call(rules[False], "parameter"))
-    for init, paths in special.items():
-        for path in paths[:1] if len(paths) == 1 else ():
-            out.line(_call(init, f"model.get_parameter({literal(path)})"))
-        if len(paths) > 1:
+                with out.indented("if module.bias is not None:"):
+                    out.line(_call(rule[1][1], "module.bias"))
+
+
+def _print_rest(layers: list[Layer], rule: Inits | None, out: Writer) -> None:
+    groups: dict[Initialiser, list[str]] = {}
+    for layer in layers:
+        if rule is not None and _is_linear(layer) and _drawn(layer) <= set(rule):
+            continue
+        for local, parameter in layer.parameters.items():
+            usual = _TORCH.get(type(layer.op).__name__, {}).get(local)
+            if parameter.role != "buffer" and parameter.init.name != usual:
+                groups.setdefault(parameter.init, []).append(parameter.path)
+    for init, paths in groups.items():
+        if len(paths) == 1:
+            out.line(_call(init, f"model.get_parameter({literal(paths[0])})"))
+        else:
             with out.indented(f"for name in {literal(tuple(paths))}:"):
                 out.line(_call(init, "model.get_parameter(name)"))
-
-
-def _rank(program: Program, path: str) -> bool:
-    """Whether a parameter has more than one axis."""
-    return next(len(p.shape) > 1 for p in program.graph.root.parameters() if p.path == path)
-
-
-def _by_rank(program: Program) -> dict[bool, Initialiser]:
-    """The initialiser that most parameters of more than one axis have, and likewise of the others."""
-    counts: dict[bool, dict[Initialiser, int]] = {}
-    for parameter in program.graph.root.parameters():
-        if parameter.role != "buffer":
-            table = counts.setdefault(len(parameter.shape) > 1, {})
-            table[parameter.init] = table.get(parameter.init, 0) + 1
-    return {rank: max(table, key=lambda i: table[i]) for rank, table in counts.items()}
 
 
 def _call(init: Initialiser, target: str) -> str:
@@ -85,10 +112,10 @@ def _call(init: Initialiser, target: str) -> str:
         std = float(values["std"])
         return f"nn.init.trunc_normal_({target}, std={literal(std)}, a={literal(-2 * std)}, b={literal(2 * std)})"
     value = values["v"]
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return f"{target}.copy_(torch.tensor({literal(_listed(value))}))"
     return f"nn.init.constant_({target}, {literal(value)})"
 
 
-def _listed(value: object) -> object:
-    return [_listed(v) for v in value] if isinstance(value, tuple) else value
+def _listed(value: Any) -> Any:
+    return [_listed(v) for v in value] if isinstance(value, tuple | list) else value

@@ -27,12 +27,11 @@ def matmul(use: OpUse, a: str, b: str) -> str:
 
 @function("Attention")
 def attention(use: OpUse, q: str, k: str, v: str) -> str:
-    causal = ", is_causal=True" if fixed(use, "causal") else ""
+    causal = fixed(use, "causal")
     heads = use.code("heads")
     if heads == "1":
-        return f"F.scaled_dot_product_attention({q}, {k}, {v}{causal})"
-    split = [f"{x}.unflatten(-1, ({heads}, -1)).transpose(-3, -2)" for x in (q, k, v)]
-    return f"F.scaled_dot_product_attention({', '.join(split)}{causal}).transpose(-3, -2).flatten(-2)"
+        return f"F.scaled_dot_product_attention({q}, {k}, {v}{', is_causal=True' if causal else ''})"
+    return f"attention({q}, {k}, {v}, {heads}{', causal=True' if causal else ''})"
 
 
 @function("Sinusoidal")

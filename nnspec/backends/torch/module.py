@@ -39,7 +39,7 @@ class ModulePrinter:
         self.sequences: set[Statement] = set()
         self.buffers: dict[Statement, str] = {}
         self.penalties: dict[tuple[str, ...], str] = {}
-        self.owner = "self"
+        self.aliases: dict[str, str] = {}  # variables that stand for an attribute, which is written instead
 
     def print(self, out: Writer, doc: str) -> None:
         definition = self.definition
@@ -56,12 +56,13 @@ class ModulePrinter:
                 f"{a.name}: {a.annotation}" + (f" = {literal(a.default)}" if a.default is not None else "")
                 for a in definition.ordered_arguments()
             ]
-            with out.indented(f"def __init__({', '.join(['self', *signature])}) -> None:"):
-                out.line("super().__init__()")
-                for name in kept:
-                    out.line(f"self.{name} = {name}")
-                out.lines.extend(members.lines)
-            out.blank()
+            if signature or members.lines:
+                with out.indented(f"def __init__({', '.join(['self', *signature])}) -> None:"):
+                    out.line("super().__init__()")
+                    for name in kept:
+                        out.line(f"self.{name} = {name}")
+                    out.lines.extend(members.lines)
+                out.blank()
             names = [
                 f"{n}: {definition.annotation(n, 'Tensor', 'nn.Module')}"
                 for n in (*definition.inputs, *definition.captures)
@@ -234,18 +235,40 @@ class ModulePrinter:
     def line(self, statement: Statement) -> Line | None:
         """The one line of a statement, if it has one."""
         if isinstance(statement, Apply):
-            return Line(", ".join(statement.targets), self.call(statement), note(statement), statement.dies)
+            source = self.call(statement)
+            if self.alias(statement, source):
+                return Line("_", "_")
+            named = statement.targets[0] in self.definition.given
+            return Line(", ".join(statement.targets), source, note(statement), statement.dies, named=named)
         if isinstance(statement, Invoke):
-            passed = [reference(p) if isinstance(p, Member) else str(p) for p in statement.passed]
-            source = f"{reference(statement.member)}({', '.join([*statement.arguments, *passed])})"
-            return Line(", ".join(statement.targets), source, note(statement), statement.dies)
+            passed = [reference(p) if isinstance(p, Member) else self.read(str(p)) for p in statement.passed]
+            source = f"{reference(statement.member)}({', '.join([*self.arguments(statement), *passed])})"
+            self.forget(statement)
+            named = statement.targets[0] in self.definition.given
+            return Line(", ".join(statement.targets), source, note(statement), statement.dies, named=named)
         if isinstance(statement, Group) and statement in self.sequences:
-            return Line(
-                statement.output, f"{place(statement.name)}({statement.input})", note(statement), statement.dies
-            )
+            return Line(statement.output, f"{place(statement.name)}({self.read(statement.input)})", alone=True)
         if isinstance(statement, ForEach) and statement in self.sequences:
-            return Line(statement.carry, f"{place(statement.name)}({statement.initial})", note(statement))
+            return Line(statement.carry, f"{place(statement.name)}({self.read(statement.initial)})", alone=True)
         return None
+
+    def alias(self, statement: Apply, source: str) -> bool:
+        """Whether the value is an attribute that later lines can name: then it needs no variable."""
+        self.forget(statement)
+        if not source.startswith("self.") or not source.replace(".", "").isidentifier():
+            return False
+        self.aliases[statement.targets[0]] = source
+        return statement.targets[0] not in self.definition.returns
+
+    def forget(self, statement: Apply | Invoke) -> None:
+        for target in statement.targets:
+            self.aliases.pop(target, None)
+
+    def read(self, name: str) -> str:
+        return self.aliases.get(name, name)
+
+    def arguments(self, statement: Apply | Invoke) -> list[str]:
+        return [self.read(name) for name in statement.arguments]
 
     def call(self, statement: Apply) -> str:
         form = row(statement.use)
@@ -253,13 +276,13 @@ class ModulePrinter:
             return f"self.{self.buffers[statement]}"
         if form.reads_member:
             assert form.call is not None
-            return form.call(statement.use, reference(statement.member), *statement.arguments)
+            return form.call(statement.use, reference(statement.member), *self.arguments(statement))
         if form.construct is not None and statement.member is not None:
-            return f"{reference(statement.member)}({', '.join(statement.arguments)})"
+            return f"{reference(statement.member)}({', '.join(self.arguments(statement))})"
         if type(statement.use.op).__name__ == "Penalty":
             return penalty(statement.use, self.penalties)
         assert form.call is not None, statement.use.op
-        return form.call(statement.use, *statement.arguments)
+        return form.call(statement.use, *self.arguments(statement))
 
     def compound(self, statement: Statement, out: Writer) -> None:
         if isinstance(statement, Group):
@@ -274,7 +297,7 @@ class ModulePrinter:
 
     def forward_loop(self, loop: ForEach, out: Writer) -> None:
         if loop.carried and loop.initial != loop.carry:
-            out.line(f"{loop.carry} = {loop.initial}")
+            out.line(f"{loop.carry} = {self.read(loop.initial)}")
         if not loop.carried:
             out.line(f"{loop.collected} = []")
         inner = _inner(out.depth + 1)

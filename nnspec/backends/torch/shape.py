@@ -136,7 +136,7 @@ def expand_batch(use: OpUse, x: str, like: str) -> str:
 # ---------------------------------------------------------------- parameters and constants
 
 
-@parameter("FreeParameter", lambda use: f"nn.Parameter(torch.empty({use.code('shape')}))")
+@parameter("FreeParameter", lambda use: f"nn.Parameter(torch.empty({_sizes(use)}))")
 def free_parameter(use: OpUse, member: str) -> str:
     return member
 
@@ -144,6 +144,11 @@ def free_parameter(use: OpUse, member: str) -> str:
 @parameter("ReadParameter", None)
 def read_parameter(use: OpUse, member: str) -> str:
     return f"{member}.{fixed(use, 'parameter')}"
+
+
+def _sizes(use: OpUse) -> str:
+    """The sizes of a tensor as separate arguments."""
+    return use.code("shape")[1:-1].rstrip(",") or "()"
 
 
 def _dtype(use: OpUse) -> str:
@@ -167,12 +172,12 @@ def _lists(value: Any, floats: bool) -> Any:
 
 @buffer("Zeros")
 def zeros(use: OpUse) -> str:
-    return f"torch.zeros({use.code('shape')}{_dtype(use)})"
+    return f"torch.zeros({_sizes(use)}{_dtype(use)})"
 
 
 @buffer("Ones")
 def ones(use: OpUse) -> str:
-    return f"torch.ones({use.code('shape')}{_dtype(use)})"
+    return f"torch.ones({_sizes(use)}{_dtype(use)})"
 
 
 @buffer("Eye")
