@@ -65,7 +65,7 @@ class Conv(Op):
         kernel = spatial_tuple(self, "kernel", self.kernel, rank)
         stride = spatial_tuple(self, "stride", self.stride, rank)
         dilation = spatial_tuple(self, "dilation", self.dilation, rank)
-        extra = (0,) * rank
+        extra = self.extra or (0,) * rank
         if self.padding == "same":
             padding, extra = _same_padding(self, kernel, stride, dilation)
         else:

@@ -136,9 +136,9 @@ class BinaryCrossEntropy(EntryLoss):
     name: ClassVar[str] = "binary_cross_entropy"
     weight: Numbers | None = None
 
-    def infer(self, prediction: TensorType, target: TensorType) -> TensorType:
+    def bind(self, prediction: TensorType, target: TensorType) -> EntryLoss:
         require_two_classes(self, target, "C4", f"cross_entropy takes {target.classes} classes, with as many logits")
-        return super().infer(prediction, target)
+        return super().bind(prediction, target)
 
 
 class Hinge(EntryLoss):

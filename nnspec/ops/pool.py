@@ -65,10 +65,13 @@ class MaxPool(Pool):
 
 
 class AvgPool(Pool):
-    """The mean of every window.
+    """The mean of every window. Padding counts as zeros; what `ceil` reads beyond the padding does not count.
 
-    Shapes and rules: as max_pool. Padding counts as zeros; what `ceil` reads beyond the padding does not count.
-    C1 to C4: as max_pool.
+    Shapes: x (C, *N) -> y (C, *M), M as in max_pool.
+    C1: x has one to three axes after its channels.
+    C2: size, stride, padding are one number or one for each spatial axis (canonical: tuples).
+    C3: the window fits the padded input.
+    C4: padding is at most half of the size.
     Settings:
         size: of the window
         stride: step from one window to the next (default: size)
