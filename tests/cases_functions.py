@@ -109,7 +109,7 @@ SHAPE: dict[str, list[Case]] = {
         *image((6,), {"parts": 2}, {"parts": 6}, {"parts": (1, 2, 3)}),
         *image((4, 6), {"parts": 2}, {"parts": 3, "axis": 1}, {"parts": (2, 4), "axis": -1}),
         *image((2, 6, 3), {"parts": 3, "axis": 1}, {"parts": (1, 1), "axis": 0}),
-        *image((1, 4, 1), {"parts": 1}),
+        *image((1, 4, 1), {"parts": 2, "axis": 1}),
     ],
     "take": [
         *image((5,), {"i": 0}, {"i": -1}, {"i": 3}),

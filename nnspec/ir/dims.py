@@ -71,8 +71,8 @@ class Dim:
     __rmul__ = __mul__
 
     def __pow__(self, exponent: int) -> Size:
-        if not isinstance(exponent, int) or exponent < 0:
-            return NotImplemented
+        if exponent < 0:
+            raise ValueError("a size has no negative powers")
         result: Size = 1
         for _ in range(exponent):
             result = result * self
