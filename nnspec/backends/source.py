@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-WIDTH = 88  # ruff's default, so that a user's formatter leaves emitted files alone
+from nnspec.backends.folding import WIDTH, fold
 
 
 def literal(value: Any) -> str:
@@ -187,95 +187,6 @@ class Writer:
         while self.lines and not self.lines[-1]:
             self.lines.pop()
         return "\n".join(self.lines) + "\n"
-
-
-def fold(text: str, indent: int) -> list[str]:
-    """The lines of one logical line, split at brackets as ruff's formatter does when it exceeds `WIDTH`."""
-    if indent + len(text) <= WIDTH:
-        return [text]
-    split = _last_bracket(text)
-    if split is None:
-        return [text]
-    head, body, tail = split
-    items = split_commas(body)
-    joined = ", ".join(items)
-    if indent + 4 + len(joined) <= WIDTH:
-        return [head, "    " + joined, tail]
-    lines = [head]
-    clause = _for_clause(body)
-    if clause:
-        for piece in (body[:clause].rstrip(), body[clause:].strip()):
-            lines.extend("    " + part for part in fold(piece, indent + 4))
-        return [*lines, tail]
-    for item in items:
-        lines.extend("    " + piece for piece in fold(item + ",", indent + 4))
-    return [*lines, tail]
-
-
-def _for_clause(body: str) -> int:
-    """Where the `for` of a comprehension starts in the text between its brackets; 0 if it is none."""
-    depth = 0
-    for position, char in enumerate(body):
-        depth += (char in "([{") - (char in ")]}")
-        if not depth and body.startswith(" for ", position):
-            return position
-    return 0
-
-
-def _last_bracket(text: str) -> tuple[str, str, str] | None:
-    """Split at the last outermost bracket pair: head with the opener, what is inside, tail with the closer."""
-    stack: list[int] = []
-    best: tuple[int, int] | None = None
-    quote = ""
-    position = 0
-    while position < len(text):
-        char = text[position]
-        if quote:
-            if char == "\\":
-                position += 1
-            elif char == quote:
-                quote = ""
-        elif char in "\"'":
-            quote = char
-        elif char in "([{":
-            stack.append(position)
-        elif char in ")]}":
-            start = stack.pop()
-            if not stack and position > start + 1:
-                best = (start, position)
-        position += 1
-    if best is None:
-        return None
-    start, end = best
-    return text[: start + 1], text[start + 1 : end], text[end:]
-
-
-def split_commas(body: str) -> list[str]:
-    """The parts between top-level commas, trailing comma dropped."""
-    parts, depth, current, quote = [], 0, "", ""
-    position = 0
-    while position < len(body):
-        char = body[position]
-        current += char
-        if quote:
-            if char == "\\":
-                position += 1
-                current += body[position]
-            elif char == quote:
-                quote = ""
-        elif char in "\"'":
-            quote = char
-        elif char in "([{":
-            depth += 1
-        elif char in ")]}":
-            depth -= 1
-        elif char == "," and not depth:
-            parts.append(current[:-1].strip())
-            current = ""
-        position += 1
-    if current.strip():
-        parts.append(current.strip())
-    return parts
 
 
 def helper_source(backend: str, name: str) -> str:
