@@ -10,7 +10,7 @@ from typing import Any
 
 from nnspec.diagnostics import Span
 from nnspec.syntax import nodes
-from nnspec.syntax.tokens import FILE_WORDS, Problems, Token
+from nnspec.syntax.tokens import Problems, Token
 
 Kids = list[Any]
 
@@ -44,22 +44,23 @@ class Builder:
 
     def outside(self, item: nodes.Node) -> None:
         """A statement at the level of the file."""
-        if isinstance(item, nodes.Poison):
+        if isinstance(item, nodes.Poison) or self.problems.inside(item.span):
             return
-        first = Span(item.span.path, item.span.line, item.span.column, item.span.line, item.span.column + 1)
         if isinstance(item, nodes.Bind):
             name = item.names[0]
             message = f"`{name.id} = ...` belongs inside a model or block"
             self.problems.error("E0115", item.span, message, f"at the level of the file write `let {name.id} = ...`")
         elif isinstance(item, nodes.Statement):
             word = {"LayerDecl": "layer"}.get(type(item).__name__, type(item).__name__.lower())
-            place = Span(first.path, first.line, first.column, first.line, first.column + len(word))
-            self.problems.error("E0115", place, f"`{word}` belongs inside a model or block", "move it between the braces of one")
+            help = "move it between the braces of one"
+            self.problems.error("E0115", _first(item.span, word), f"`{word}` belongs inside a model or block", help)
         else:
             help = "a file holds `let`, `import`, `block`, `model`, `data` and `train`"
             self.problems.error("E0115", item.span, "an expression belongs inside a model or block", help)
 
     def rule_body(self, span: Span, kids: Kids) -> nodes.Body:
+        if kids and isinstance(kids[0], Token):
+            return nodes.Body(span, (), nodes.Poison(span))
         statements: list[nodes.Statement] = []
         result: nodes.Expr | None = None
         items = [k for k in kids if k is not None]
@@ -70,18 +71,16 @@ class Builder:
                 self.inside(item)
             elif position == len(items) - 1:
                 result = item
-            elif not isinstance(item, nodes.Poison):
+            elif not isinstance(item, nodes.Poison) and not self.problems.inside(item.span):
                 help = "name it (`h = ...`), or join it to the next line with an operator or `->`"
                 self.problems.error("E0112", item.span, "a bare expression is the last line of its body", help)
         return nodes.Body(span, tuple(statements), result)
 
     def inside(self, item: nodes.Declaration) -> None:
         """A declaration of the file in a body: refused, and kept as if it stood in the file."""
-        word = type(item).__name__.lower()
-        word = "nnspec" if word == "version" else word
-        assert word in FILE_WORDS
-        place = Span(item.span.path, item.span.line, item.span.column, item.span.line, item.span.column + len(word))
-        self.problems.error("E0115", place, f"`{word}` belongs at the level of the file, not inside braces", "move it out of the braces")
+        word = {"Version": "nnspec"}.get(type(item).__name__, type(item).__name__.lower())
+        message = f"`{word}` belongs at the level of the file, not inside braces"
+        self.problems.error("E0115", _first(item.span, word), message, "move it out of the braces")
         if not isinstance(item, nodes.Version):
             self.misplaced.append(item)
 
@@ -100,14 +99,15 @@ class Builder:
         return None if kids[0].quiet else nodes.Import(span, path)
 
     def rule_block(self, span: Span, kids: Kids) -> nodes.Block:
-        name, (before, after, _), body = kids
+        token, (before, after, _), body = kids
         for setting in before:
             if setting.default is not None:
-                message = f"`{setting.name.id}` has a default, so it is a setting, and settings come after `;`"
-                self.problems.error("E0117", setting.span, message, f"write `; {setting.name.id} = ...` in place of `, {setting.name.id} = ...`")
+                name = setting.name.id
+                message = f"`{name}` has a default, so it is a setting, and settings come after `;`"
+                self.problems.error("E0117", setting.span, message, f"write `;` before `{name}`, in place of `,`")
         tensors = tuple(s.name for s in before if s.default is None)
         settings = tuple(s for s in before if s.default is not None) + after
-        return nodes.Block(span, self.name(name), tensors, settings, body)
+        return nodes.Block(span, self.name(token), tensors, settings, body)
 
     def rule_model(self, span: Span, kids: Kids) -> nodes.Model:
         name, *head, body = kids
@@ -146,7 +146,7 @@ class Builder:
 
     # ------------------------------------------------------------ statements
 
-    def declared(self, kind: type[nodes.Node], span: Span, kids: Kids, places: int) -> Any:
+    def declared(self, kind: Callable[..., nodes.Node], span: Span, kids: Kids, places: int) -> Any:
         """A node `kind(span, name, *rest)` with `places` fields after the name, None where nothing stands."""
         if not kids[0].text:
             return None
@@ -299,3 +299,8 @@ class Builder:
     def rule_for(self, span: Span, kids: Kids) -> nodes.For:
         *names, iterable, body = kids
         return nodes.For(span, tuple(self.name(n) for n in names), iterable, body)
+
+
+def _first(span: Span, word: str) -> Span:
+    """The place of the word with which `span` begins."""
+    return Span(span.path, span.line, span.column, span.line, span.column + len(word))

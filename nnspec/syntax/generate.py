@@ -23,7 +23,7 @@ def generate(grammar: str) -> str:
     from lark import Lark
 
     lark = Lark(grammar, parser="lalr", lexer="basic", start=list(STARTS), maybe_placeholders=False)
-    table: Any = lark.parser.parser._parse_table  # type: ignore[attr-defined]  # lark has no public way to its tables
+    table: Any = lark.parser.parser._parse_table  # lark has no public way to its tables
     texts = {t.name: t.pattern.value for t in lark.terminals if t.pattern.type == "str"}
     rules = list(lark.rules)
     order = _order(table)

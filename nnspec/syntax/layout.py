@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from nnspec.syntax.tokens import BODY_WORDS, FILE_WORDS, KEYWORDS, MAX_NESTING, RESERVED, Problems, Token
+from nnspec.syntax.tokens import BODY_WORDS, FILE_WORDS, KEYWORDS, MAX_NESTING, RESERVED, STEP, Problems, Token
 
 PARTNER = {"(": ")", "[": "]", "{": "}", ")": "(", "]": "[", "}": "{"}
 _OPENERS, _CLOSERS = frozenset("([{"), frozenset(")]}")
@@ -23,6 +23,8 @@ _OPERAND_START = frozenset({"WORD", "NUMBER", "STRING", "LABEL_TEXT", "$END"})
 _HEADS = frozenset({"block", "model", "data", "train", "if", "for", "else"})
 _NAMED = frozenset({"block", "model", "let", "input", "target", "dim", "param", "noise", "layer", "output"})
 
+Places = tuple[tuple[Token, str], ...]
+
 
 class _Open(NamedTuple):
     """A bracket that waits for its partner."""
@@ -30,6 +32,7 @@ class _Open(NamedTuple):
     type: str
     token: Token
     indent: int  # column of the first token of its line
+    place: int  # where it stands among the tokens put out
     settings: bool = False  # the braces of `data` and `train`
 
 
@@ -57,7 +60,7 @@ class _Layout:
         self.raw, self.indented = raw, indented
         self.out: list[Token] = []
         self.open: list[_Open] = []
-        self.errors: list[tuple[str, Token, str, str, tuple[tuple[Token, str], ...]]] = []
+        self.errors: list[tuple[str, Token, str, str, Places]] = []
         self.braces_failed = False
         self.too_deep = False
         self.indent = 1  # column of the first token of the line
@@ -80,17 +83,19 @@ class _Layout:
                 if token.line != newline.line:
                     self.indent = token.column
                 self._line(index, token, newline, semicolon)
-                newline = None
+                token, newline = raw[index], None
             elif not self.out:
                 self.indent = token.column
             if kind == "WORD":
                 token = self._word(index, token)
             elif kind in _OPENERS:
+                if kind == "{" and self._inside("(") and self.head is not None and self.head.type in ("block", "model"):
+                    self._close_until("{", token)
                 if len(self.open) >= MAX_NESTING:
                     index = self._skip(index)
                     continue
                 settings = kind == "{" and self.head is not None and self.head.type in ("data", "train")
-                self.open.append(_Open(kind, token, self.indent, settings))
+                self.open.append(_Open(kind, token, self.indent, len(self.out), settings))
                 self.head = None if kind == "{" else self.head
             elif kind in _CLOSERS:
                 index += 1
@@ -107,16 +112,18 @@ class _Layout:
     def _before(self) -> str:
         return self.out[-1].type if self.out else ""
 
-    def _error(self, code: str, token: Token, message: str, help: str = "", because: tuple[tuple[Token, str], ...] = ()) -> None:
+    def _error(self, code: str, token: Token, message: str, help: str = "", because: Places = ()) -> None:
         self.errors.append((code, token, message, help, because))
 
     # ------------------------------------------------------------ ends of statements
 
     def _line(self, index: int, token: Token, newline: Token, semicolon: bool) -> None:
         """A newline or `;` stands before `token`: decide whether it ends a statement."""
-        declares = self._declares(index)
+        declares = self._declares(index) or (self._binds(index) and not self._inside("(["))
         if declares and token.text in FILE_WORDS:
             self._close_braces(token)
+        elif self.indented and self._outdented(token):
+            self._unclosed([self.open.pop()], token)
         if self._inside("(["):
             if not declares and not self._looks_unclosed(token):
                 return
@@ -129,11 +136,10 @@ class _Layout:
         if not semicolon and not declares:
             if kind in ("->", "else") or before in _CONTINUES:
                 return
-            if kind in _JOINS and not self._is_label(index):
-                self._error("E0111", token, f"a line may not start with `{token.text}`", f"end the line above with `{token.text}`" if kind != "ATTRIBUTE" else f"put `{token.text}` at the end of the line above")
-                return
-            if kind == "{" and self.head is not None:
-                self._error("E0111", token, "a line may not start with `{`", "put `{` at the end of the line above")
+            if (kind in _JOINS and not self._is_label(index)) or (kind == "{" and self.head is not None):
+                help = f"put `{token.text}` at the end of the line above"
+                self._error("E0111", token, f"a line may not start with `{token.text}`", help)
+                self.raw[index] = token._replace(quiet=True)
                 return
         last = self.out[-1]
         self.out.append(Token("_NEWLINE", "", last.line, last.end, last.end, last.quiet))
@@ -146,6 +152,15 @@ class _Layout:
             and token.type in _OPERAND_START
             and token.text not in ("and", "or", "in", "else")
             and token.column <= self.open[-1].indent
+        )
+
+    def _outdented(self, token: Token) -> bool:
+        """Directly inside braces: a line no deeper than the one that opened them."""
+        return (
+            self._inside("{")
+            and token.column <= self.open[-1].indent
+            and token.type not in ("}", "->", "$END")
+            and token.text != "else"
         )
 
     def _is_label(self, index: int) -> bool:
@@ -163,10 +178,12 @@ class _Layout:
             if text in ("if", "for", "else"):
                 self.head = token
             return Token(text, text, token.line, token.column, token.end, token.quiet)
-        if text in KEYWORDS and self._before() in ("", "{", "_NEWLINE") and self._opens(index):
-            token = token._replace(type=text)
-            self.head = token if text in _HEADS else None
-            return token
+        if self._before() in ("", "{", "_NEWLINE"):
+            word = text if text in KEYWORDS and self._opens(index) else self._misspelt(index)
+            if word:
+                token = Token(word, text, token.line, token.column, token.end, token.quiet)
+                self.head = token if word in _HEADS else None
+                return token
         return Token("NAME", text, token.line, token.column, token.end, token.quiet)
 
     def _names(self, index: int) -> bool:
@@ -189,6 +206,26 @@ class _Layout:
         if word == "let" and after.type in ("=", "NEWLINE"):
             return True
         return self._declares(index)
+
+    def _binds(self, index: int) -> bool:
+        """`name =` at the start of a line: outside of calls nothing but a statement."""
+        return self.raw[index].type == "WORD" and self.raw[index + 1].type == "="
+
+    def _misspelt(self, index: int) -> str:
+        """The keyword meant by a word that opens a statement and stands before another word or `{`, else ""."""
+        token, after = self.raw[index], self.raw[index + 1]
+        named = after.type == "WORD" and after.text not in ("and", "or", "in", "else")
+        if token.text in KEYWORDS or not (named or (after.type == "{" and not self.open)):
+            return ""
+        if self.open and self.open[-1].settings:
+            return ""
+        from nnspec.suggest import nearest
+
+        words = sorted((BODY_WORDS if self.open else FILE_WORDS) | {"let"})
+        near = nearest(token.text, words)
+        if near:
+            self._error("E0101", token, f"no statement begins with `{token.text}`", f"did you mean `{near[0]}`?")
+        return near[0] if near else ""
 
     def _declares(self, index: int) -> bool:
         """Whether a declaration word and what follows it can be nothing but a declaration."""
@@ -242,7 +279,8 @@ class _Layout:
             self._stray(token)
             return
         due = self.open.pop()
-        self._error("E0103", token, f"`{token.text}` does not close `{due.type}`", f"write `{PARTNER[due.type]}`", ((due.token, "opened here"),))
+        message, help = f"`{token.text}` does not close `{due.type}`", f"write `{PARTNER[due.type]}`"
+        self._error("E0103", token, message, help, ((due.token, "opened here"),))
         self.out.append(token._replace(type=PARTNER[due.type], quiet=True))
 
     def _partner_follows(self, index: int, bracket: _Open) -> bool:
@@ -277,7 +315,7 @@ class _Layout:
             lost.append(self.open.pop())
         self._unclosed(lost, token)
 
-    def _unclosed(self, lost: list[_Open], token: Token, code: str = "E0102") -> None:
+    def _unclosed(self, lost: list[_Open], token: Token) -> None:
         """Report brackets without partner at the innermost one and put the partners in."""
         if not lost:
             return
@@ -286,12 +324,16 @@ class _Layout:
         found = "the file ends" if token.type == "$END" else f"`{token.text}` comes"
         more = f", nor {'is' if len(outer) == 1 else 'are'} {len(outer)} more round it" if outer else ""
         because = tuple((o.token, "nor is this one") for o in outer[:3])
-        help = f"write `{PARTNER[inner.type]}` before line {token.line}" if token.line > inner.token.line else f"write `{PARTNER[inner.type]}`"
-        self._error(code, inner.token, f"`{inner.type}` is not closed before {found}{more}", help, because)
+        where = f" before line {token.line}" if token.line > inner.token.line else ""
+        help = f"write `{PARTNER[inner.type]}`{where}"
+        self._error("E0102", inner.token, f"`{inner.type}` is not closed before {found}{more}", help, because)
         for bracket in lost:
             last = self.out[-1]
             if last.type == "_NEWLINE":
                 self.out.pop()
+            if bracket.type != "{":  # what it holds may belong outside: errors there are echoes
+                held = self.out[bracket.place :]
+                self.out[bracket.place :] = [t._replace(quiet=True) for t in held]
             kind = PARTNER[bracket.type]
             self.out.append(Token(kind, kind, last.line, last.end, last.end, True))
 
@@ -330,7 +372,7 @@ class _Layout:
             self._error("E0109", token, f"brackets are nested more than {MAX_NESTING} deep", help)
         while self.raw[index].type != "$END":
             kind = self.raw[index].type
-            depth += (kind in _OPENERS) - (kind in _CLOSERS)
+            depth += STEP.get(kind, 0)
             index += 1
             if depth == 0:
                 break

@@ -15,7 +15,8 @@ from nnspec.syntax.tokens import MAX_INTEGER_DIGITS, RESERVED, Problems, Token
 _MASTER = re.compile(
     r"""[ \t]*(?:
       (?P<word>    [^\W\d]\w*)
-    | (?P<foreign> \*\*|&&|\|\||=>|\|>|:=|!(?!=)|[&|→⇒×·−–≤≥≠÷]|'(?:[^'\\\n]|\\.)*'|[“”„][^“”"\n]*[“”])
+    | (?P<foreign> \*\*|&&|\|\||=>|\|>|:=|!(?!=)|[&|\u2192\u21d2\u00d7\u00b7\u2212\u2013\u2264\u2265\u2260\u00f7]
+                 | '(?:[^'\\\n]|\\.)*' | [\u201c-\u201e][^\u201c\u201d"\n]*[\u201c\u201d])
     | (?P<op>      ->|\.\.|//|[=!<>]=|[-+*/%^<>=,;:()\[\]{}])
     | (?P<attr>    \.[A-Za-z0-9_]+)
     | (?P<newline> \n)
@@ -36,7 +37,9 @@ _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _MEANT = {
     "**": "^", "&&": "and", "&": "and", "||": "or", "|": "or", "=>": "->", "|>": "->", ":=": "=", "!": "not",
-    "→": "->", "⇒": "->", "×": "*", "·": "*", "−": "-", "–": "-", "≤": "<=", "≥": ">=", "≠": "!=", "÷": "/",
+    # arrows, times, middle dot, minus, dash, at most, at least, unequal, divided by
+    "\u2192": "->", "\u21d2": "->", "\u00d7": "*", "\u00b7": "*", "\u2212": "-", "\u2013": "-",
+    "\u2264": "<=", "\u2265": ">=", "\u2260": "!=", "\u00f7": "/",
 }  # fmt: skip
 _JUNK_HELP = {
     "\\": "a line goes on inside brackets and after an operator",
@@ -172,7 +175,7 @@ class _Scanner:
         digits = word.replace("_", "")
         if tail or not _DIGITS.fullmatch(word):
             shown = word + tail if len(word) < 40 else word[:40] + "..."
-            help = "write digits, with `_` between them at most" if not tail.strip("_") else "a name begins with a letter"
+            help = "a name begins with a letter" if tail.strip("_") else "write digits, with `_` between them at most"
             self.problems.error("E0107", self._at(begin, len(word + tail)), f"`{shown}` is not a number", help)
             self._put("POISON", word, begin, len(word + tail))
         elif digits.isdigit() and len(digits.lstrip("0")) > MAX_INTEGER_DIGITS:
@@ -181,7 +184,8 @@ class _Scanner:
             self.problems.error("E0108", self._at(begin, len(word)), message, help)
             self._put("POISON", word, begin, len(word))
         elif float(digits) == float("inf"):
-            self.problems.error("E0108", self._at(begin, len(word)), "the number is too large", "numbers reach up to 1.7e308")
+            place = self._at(begin, len(word))
+            self.problems.error("E0108", place, "the number is too large", "numbers reach up to 1.7e308")
             self._put("POISON", word, begin, len(word))
         else:
             self._put("NUMBER", digits, begin, len(word))
@@ -196,7 +200,8 @@ class _Scanner:
         control = _CONTROL.search(inside)
         if control:
             place = self._at(begin + 1 + control.start(), 1)
-            self.problems.error("E0106", place, f"a string cannot hold the character U+{ord(control[0]):04X}", "leave it out")
+            message = f"a string cannot hold the character U+{ord(control[0]):04X}"
+            self.problems.error("E0106", place, message, "leave it out")
             inside = _CONTROL.sub("", inside)
         if "\\" not in inside:
             return inside
@@ -214,14 +219,15 @@ class _Scanner:
     def _open(self, begin: int, word: str) -> int:
         """A string without its closing quote: it ends with the line, before brackets that close others."""
         kept = word.partition("#")[0].rstrip().rstrip("),]};")
-        self.problems.error("E0105", self._at(begin, len(kept)), "the string is not closed on its line", 'end it with `"`')
+        message = "the string is not closed on its line"
+        self.problems.error("E0105", self._at(begin, len(kept)), message, 'end it with `"`')
         self._put("STRING", kept[1:].replace("\\", ""), begin, len(kept))
         return begin + len(kept)
 
     def _foreign(self, begin: int, word: str) -> int:
         """Spellings of other languages, read as what was meant."""
         place = self._at(begin, len(word))
-        if word[0] in "'“”„":
+        if word[0] in "'\u201c\u201d\u201e":
             self.problems.error("E0104", place, "a string stands between double quotes", f'write "{word[1:-1]}"')
             self._put("STRING", word[1:-1].replace("\\", ""), begin, len(word))
         else:
@@ -243,8 +249,9 @@ class _Scanner:
         if word in self.reported_words:
             return
         self.reported_words.add(word)
-        self.problems.error("E0118", self._at(begin, len(word)), f"the name `{word}` holds letters other than A-Z, a-z, digits and `_`",
-                            f"write `{_ascii(word)}`")
+        shown = word if len(word) <= 40 else word[:37] + "..."
+        message = f"the name `{shown}` holds letters other than A-Z, a-z, digits and `_`"
+        self.problems.error("E0118", self._at(begin, len(word)), message, f"write `{_ascii(shown)}`")
 
     # ------------------------------------------------------------ labels that hold a value
 
@@ -276,6 +283,7 @@ def _ascii(word: str) -> str:
         plain = unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
         name = unicodedata.name(letter, "x").lower()
         greek = name.split()[-1].replace("lamda", "lambda") if name.startswith("greek") else ""
-        spelled.append(letter if letter.isascii() else plain or greek or {"ß": "ss", "ø": "o", "æ": "ae"}.get(letter, "_"))
+        other = {"ß": "ss", "ø": "o", "æ": "ae"}.get(letter, "_")
+        spelled.append(letter if letter.isascii() else plain or greek or other)
     result = re.sub(r"[^A-Za-z0-9_]", "_", "".join(spelled))
     return result if not result[:1].isdigit() else "_" + result

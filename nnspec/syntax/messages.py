@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from nnspec.syntax.parser import Parser
     from nnspec.syntax.recovery import Repair
 
+_PUNCTUATION = frozenset({",", ":", "=", "==", "in", "->"})
 _COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">="})
 _WORDS = {
     "NAME": "a name", "NUMBER": "a number", "STRING": "a string", "_NEWLINE": "the end of the line",
@@ -19,7 +20,8 @@ _WORDS = {
 _HIDDEN = frozenset({"POISON", "LABEL_TEXT", "_LABEL_OPEN", "_LABEL_CLOSE", "ATTRIBUTE"})
 _FOLLOW = (",", ")", "]", "=", ":", "in", "{", "_NEWLINE")
 """What may follow a value, in the order in which a message names it."""
-_OPERAND = frozenset({"NAME", "NUMBER", "STRING", "true", "false", "(", "[", "{", "if", "for", "LABEL_TEXT", "_LABEL_OPEN"})
+_OPERAND = frozenset({"NAME", "NUMBER", "STRING", "true", "false", "(", "[", "{", "if", "for", "LABEL_TEXT"})
+_DECLARING = frozenset({"input", "target", "param", "noise"})
 
 
 def report(parser: Parser, token: Token, expected: set[str], repair: Repair | None) -> None:
@@ -56,9 +58,31 @@ def _special(parser: Parser, token: Token, expected: set[str], repair: Repair | 
         return "E0101", "`else` has no `if` before it", "write `if c { ... } else { ... }`"
     if "input" in expected and kind in (":", "->", "."):
         return "E0101", f"a line may not start with `{token.text}` here", "write what it belongs to before it"
-    if expected & {"(", "{"} and _header(parser) == "block" and "{" not in expected:
-        return "E0101", f"expected `(` after `{parser.last.text}`, found {_found(token)}", "name the tensors that the block takes, as in `block Name(x; width = 1) {`"
+    if "(" in expected and _header(parser) == "block":
+        message = f"expected `(` after `{parser.last.text}`, found {_found(token)}"
+        return "E0101", message, "name the tensors that the block takes, as in `block Name(x; width = 1) {`"
+    if kind in ("NAME", "{") and len(parser.stack) > 1 and _opens_statement(parser):
+        return "E0101", f"no statement begins with `{parser.last.text}` and {_found(token)}", _statements(parser)
+    if kind == "," and _header(parser) in _DECLARING:
+        message = f"expected `:` after `{parser.last.text}`, found `,`"
+        return "E0101", message, f"give each name a line of its own: `{_header(parser)} {parser.last.text}: ...`"
+    if parser.last.type == ":" and "[" in expected and "NUMBER" not in expected and "NAME" not in expected:
+        help = "a shape is asserted as in `-> : [16, 5, 5]`; a label has its name before `:`"
+        return "E0101", f"expected `[` after `:`, found {_found(token)}", help
     return None
+
+
+def _statements(parser: Parser) -> str:
+    """How statements begin here."""
+    if parser.depth():
+        return "write `name = ...`, or begin with a word such as `input`, `param`, `layer` or `output`"
+    return "a file holds `let`, `import`, `block`, `model`, `data` and `train`"
+
+
+def _opens_statement(parser: Parser) -> bool:
+    """Whether the last token read is the first of its statement."""
+    before = parser.stack[-2][0]
+    return parser.last.type == "NAME" and (before is None or (isinstance(before, Token) and before.type == "_NEWLINE"))
 
 
 def _header(parser: Parser) -> str:
@@ -78,7 +102,8 @@ def _wanted(expected: set[str], before: Token | None) -> str:
         value = "a layer or function" if before is not None and before.type == "->" else "a value"
         return _either([value, *(f"`{c}`" for c in closers)])
     if "+" in expected:
-        follow = [_show(k) for k in _FOLLOW if k in expected][:3]
+        hidden = {"=", ":"} if "]" not in expected else {"="}  # a label or setting may always have been meant
+        follow = [_show(k) for k in _FOLLOW if k in expected - hidden][:3]
         operator = [] if {",", ")", "]"} & expected and "_NEWLINE" not in expected else ["an operator"]
         return _either(follow + operator)
     if before is not None and before.type == ":" and "NAME" in expected:
@@ -115,31 +140,42 @@ def _found(token: Token) -> str:
 
 def _help(token: Token, before: Token | None, expected: set[str], repair: Repair | None) -> str:
     if repair is None:
-        return _juxtaposed(token, expected)
+        return _juxtaposed(token, before, expected)
     how, kinds = repair
     if how == "delete":
         return f"leave out {_found(token)}"
-    if how == "replace":
-        return _replacement(token, kinds[0], before)
-    if kinds[0] in ("POISON", "NAME", "STRING"):
-        what = {"NAME": "a name", "STRING": "a string"}.get(kinds[0]) or _wanted({"NUMBER", "["}, before)
-        return f"write {what}{_after(before)}"
-    more = " and a type" if kinds[0] == ":" else " and a value"
-    return f"write {_show(kinds[0])}{more if len(kinds) > 1 else ''}{_after(before)}"
+    if how == "replace" and kinds[0] in _PUNCTUATION:
+        return f"write `{kinds[0]}` in place of `{token.text}`"
+    if kinds[0] in _PUNCTUATION:
+        more = {":": " and a type", "=": " and a value"}[kinds[0]] if len(kinds) > 1 else ""
+        return f"write `{kinds[0]}`{more}{_after(before)}"
+    place = " in its place" if how == "replace" else _after(before)
+    return f"write {_made_up(kinds[0], token, before, expected)}{place}"
 
 
-def _replacement(token: Token, kind: str, before: Token | None) -> str:
+def _made_up(kind: str, token: Token, before: Token | None, expected: set[str]) -> str:
+    """What the user has to think of."""
     if kind == "STRING":
-        return f'write a string between double quotes: `"{token.text}"`'
-    if kind == "NAME":
-        return "write a name: a letter or `_`, then letters, digits and `_`"
-    if kind == "POISON":
-        return f"write {_wanted({'NAME'} if before and before.type == ':' else {'NUMBER', '['}, before)} in its place"
-    return f"write `{kind}` in place of `{token.text}`"
+        return f'a string, as in `"{token.text if token.type == "NAME" else "..."}"`,'
+    if "NUMBER" in expected and "[" in expected:
+        return "a layer or function" if before is not None and before.type == "->" else "a value"
+    if "{" in expected:
+        return "`{ ... }`"
+    if before is not None and before.type == ":":
+        return "a type such as `float32[3]`"
+    return "a name"
 
 
-def _juxtaposed(token: Token, expected: set[str]) -> str:
-    """Two values side by side."""
+def _juxtaposed(token: Token, before: Token | None, expected: set[str]) -> str:
+    """Help where no repair was found: mostly two values side by side."""
+    if "STRING" in expected and "NUMBER" not in expected:
+        return "write it between double quotes"
+    if before is not None and before.text == "class" and token.type in ("NUMBER", "NAME"):
+        return f"write `class({token.text})`"
+    if expected == {"NUMBER"}:
+        return "write `nnspec 1`"
+    if "{" in expected:
+        return "write it between braces: `{ ... }`"
     if token.type not in _OPERAND or "+" not in expected:
         return ""
     if "_NEWLINE" in expected:

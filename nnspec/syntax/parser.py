@@ -9,7 +9,7 @@ from nnspec.syntax import nodes, tables
 from nnspec.syntax.build import Builder
 from nnspec.syntax.layout import arrange
 from nnspec.syntax.lexer import normalise, scan
-from nnspec.syntax.tokens import MAX_BYTES, MAX_HEIGHT, Problems, Token, TooManyErrors
+from nnspec.syntax.tokens import MAX_BYTES, MAX_HEIGHT, STEP, Problems, Token, TooManyErrors
 
 
 def parse_file(text: str, path: str, reporter: Reporter) -> nodes.File:
@@ -44,7 +44,6 @@ _GROWING = frozenset({"binary", "unary", "range", "attribute", "index", "call", 
 """Rules whose nodes hold each other without end."""
 
 Entry = tuple[Any, Token, Token, int]
-_STEP = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
 
 
 class Parser:
@@ -130,7 +129,7 @@ class Parser:
             grows = spliced[0] == 0  # a collection grows in place, so that long ones take linear time
             kids = part[0][0] if grows else []
             for i in kept[grows:]:
-                kids += part[i][0] if i in spliced else (part[i][0],)
+                kids += part[i][0] if i in spliced else [part[i][0]]
         height = max([entry[3] for entry in part])
         if not builder:
             return kids, first, last, height
@@ -162,7 +161,7 @@ class Parser:
             depth = 0
             for token in self.tokens:
                 self.depths.append(depth)
-                depth += _STEP.get(token.type, 0)
+                depth += STEP.get(token.type, 0)
         return self.depths[self.position]
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nnspec.syntax import messages, tables
-from nnspec.syntax.tokens import Token
+from nnspec.syntax.tokens import STEP, Token
 
 if TYPE_CHECKING:
     from nnspec.syntax.parser import Parser
@@ -23,10 +23,9 @@ _AHEAD = 12
 """How many tokens of the statement a repair is tried on."""
 _ENOUGH = 4
 """A repair is worth something when it reads so many tokens, or all to the end of the statement."""
-_INSERTED = ((",",), (":",), ("=",), ("in",), ("POISON",), ("NAME",), ("STRING",), (":", "POISON"), ("=", "POISON"))
+_INSERTED = ((",",), ("=",), ("in",), ("POISON",), (":",), ("NAME",), ("STRING",), (":", "POISON"), ("=", "POISON"))
 _PUNCTUATION = frozenset({":", "=", "==", ",", "in", "->"})
-_STOPS = frozenset({",", ";", "->", "_NEWLINE", "{", "$END", "=", "in"})
-_OPENERS, _CLOSERS = frozenset("([{"), frozenset(")]}")
+_STOPS = frozenset({",", ";", "->", "_NEWLINE", "{", "$END", "=", "in", "else"})
 _MADE_UP = frozenset({"POISON", "NAME", "STRING"})
 
 
@@ -53,7 +52,8 @@ def expected(states: list[int]) -> set[str]:
 
 def simulate(states: list[int], kinds: tuple[str, ...]) -> int:
     """How many of `kinds` the automaton reads from `states`, which stay as they are."""
-    kept, extra = len(states), []  # the states are states[:kept] + extra
+    kept = len(states)
+    extra: list[int] = []  # the states are states[:kept] + extra
     for count, kind in enumerate(kinds):
         while True:
             action = tables.ACTIONS[extra[-1] if extra else states[kept - 1]].get(kind)
@@ -79,7 +79,10 @@ def _repair(parser: Parser) -> Repair | None:
     here, after = _ahead(parser, parser.position), _ahead(parser, parser.position + 1)
     best: Repair | None = None
     most = 0
+    after_value = simulate(parser.states, ("+",)) == 1
     for how, kinds in _candidates(token, after):
+        if after_value and kinds[:1] == (":",):  # a label is seldom what was forgotten
+            continue
         ahead = here if how == "insert" else after
         read = simulate(parser.states, kinds + ahead) - len(kinds)
         if read > most and read >= min(len(ahead), _ENOUGH):
@@ -92,7 +95,7 @@ def _repair(parser: Parser) -> Repair | None:
 def _candidates(token: Token, after: tuple[str, ...]) -> list[Repair]:
     """What may be tried at `token`. Brackets match already, so none is put in or left out."""
     candidates: list[Repair] = [("insert", kinds) for kinds in _INSERTED]
-    if token.type in _OPENERS or token.type in _CLOSERS or token.type in ("_NEWLINE", "$END"):
+    if token.type in STEP or token.type in ("_NEWLINE", "$END"):
         return candidates
     if token.type in _PUNCTUATION:
         candidates += [("replace", (kind,)) for kind in (":", "=", "==", ",", "in", "->") if kind != token.type]
@@ -127,15 +130,19 @@ def _feed(parser: Parser, kind: str) -> None:
 
 def _panic(parser: Parser) -> None:
     """Pop states until POISON can stand, and skip tokens until one can follow it."""
-    depth = sum(isinstance(v, Token) and v.type in _OPENERS for v, *_ in parser.stack)
+    depth = sum(_step(value) for value, *_ in parser.stack)
     while True:
         stop = _stop(parser, depth) if simulate(parser.states, ("POISON",)) else None
         if stop is not None:
             parser.position = stop
             _feed(parser, "POISON")
             return
-        value = parser.pop()
-        depth -= isinstance(value, Token) and value.type in _OPENERS
+        depth -= _step(parser.pop())
+
+
+def _step(value: object) -> int:
+    """By how much a symbol of the stack changes the depth: only brackets that are not yet part of a node."""
+    return STEP.get(value.type, 0) if isinstance(value, Token) else 0
 
 
 def _stop(parser: Parser, wanted: int) -> int | None:
@@ -143,12 +150,12 @@ def _stop(parser: Parser, wanted: int) -> int | None:
     index, depth = parser.position, parser.depth()
     while True:
         kind = parser.tokens[index].type
-        if depth == wanted and (kind in _STOPS or kind in _CLOSERS):
+        if depth == wanted and (kind in _STOPS or STEP.get(kind) == -1):
             if simulate(parser.states, ("POISON", kind)) == 2:
                 return index
-            if kind in _CLOSERS or kind == "_NEWLINE":
+            if STEP.get(kind) == -1 or kind == "_NEWLINE":
                 return None
         if kind == "$END":
             return None
-        depth += (kind in _OPENERS) - (kind in _CLOSERS)
+        depth += STEP.get(kind, 0)
         index += 1

@@ -26,6 +26,9 @@ BODY_WORDS = frozenset({"input", "target", "dim", "param", "noise", "layer", "ou
 KEYWORDS = FILE_WORDS | BODY_WORDS | {"let"}
 """Words that open a statement, and are ordinary names everywhere else."""
 
+STEP = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
+"""By how much a token changes the depth of nesting."""
+
 
 class Token(NamedTuple):
     """One token on one line; `end` is the column after it. Columns count code points from 1.
@@ -53,17 +56,23 @@ class Problems:
     """Reports the errors of one file, and stops reading it after `MAX_ERRORS`."""
 
     def __init__(self, path: str, reporter: Reporter) -> None:
-        self.path, self.reporter, self.count = path, reporter, 0
+        self.path, self.reporter = path, reporter
+        self.places: list[tuple[int, int]] = []  # line and column of each error
 
     def error(
         self, code: str, where: Span | Token, message: str, help: str = "", because: tuple[tuple[Token, str], ...] = ()
     ) -> None:
         """Report `message` at `where`; `because` names further places, each with its text."""
         span = where.span(self.path) if isinstance(where, Token) else where
-        self.count += 1
-        if self.count > MAX_ERRORS:
+        self.places.append((span.line, span.column))
+        if len(self.places) > MAX_ERRORS:
             message = f"more than {MAX_ERRORS} errors: the rest of the file was not read"
             self.reporter.error("E0120", span, message, help="correct the first ones")
             raise TooManyErrors
         labels = tuple(Label(token.span(self.path), text) for token, text in because)
         self.reporter.error(code, span, message, labels=labels, help=help)
+
+    def inside(self, span: Span) -> bool:
+        """Whether something was reported within `span`."""
+        start, end = (span.line, span.column), (span.end_line, span.end_column)
+        return any(start <= place <= end for place in self.places)
