@@ -401,10 +401,11 @@ class Bodies(Layers):
             places = list(callee.target.op.tensors)
         else:
             return ()
-        found: list[Any] = []
-        for argument in expr.arguments:
-            if argument.name in places or (not argument.name and self.kind(argument.value, scope) == "tensor"):
-                found.append(self.tensor(argument.value, scope, f"an argument of {expr.callee.id}"))
+        found: list[Any] = [
+            self.tensor(argument.value, scope, f"an argument of {expr.callee.id}")
+            for argument in expr.arguments
+            if argument.name in places or (not argument.name and self.kind(argument.value, scope) == "tensor")
+        ]
         if any(isinstance(v, Poisoned) for v in found):
             instance.bound = POISON
             return None

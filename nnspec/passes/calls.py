@@ -48,12 +48,17 @@ class Calls(Expressions):
             return self._call_local(call, callee.target, scope, at)
         if callee.kind == "":
             return self.unknown_callee(call, scope)
+        if callee.kind == "penalty":
+            return self.penalty(call, scope)
         if self.kind(call, scope) == "layer":
             return self._recipe(call, callee, scope)
         at = at if at is not None else self.here()
         if callee.kind == "block":
             return self.use_block(call, callee.target, (), call.arguments, scope, at)
         return self.use_op(call, callee.target, (), call.arguments, scope, at)
+
+    def penalty(self, call: nodes.Call, scope: Scope) -> Any:
+        raise NotImplementedError
 
     def here(self) -> At:
         """The next name for a layer that stands in an expression."""
@@ -380,7 +385,7 @@ class Calls(Expressions):
         return True
 
     def settings_of(self, module: Module, declared: Declared, scope: Scope) -> bool:
-        """Records the settings of a use; those that are plain values are computed, also when the body never reads them."""
+        """Records the settings of a use; plain values are computed, also when the body never reads them."""
         complete = True
         for setting in declared.settings:
             thunk = scope.names.get(setting.name.id)

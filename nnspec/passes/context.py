@@ -115,7 +115,7 @@ class Context:
         return (Label(self.frame.use, f"in this use of {module.title}"),)
 
     def number_error(self, node: nodes.Node, error: NumberError) -> None:
-        self.error("E0206", node, error.message, help=error.help)
+        self.error("E0308", node, error.message, help=error.help)
 
     def give_up(self, code: str, span: Span, message: str, help: str = "") -> None:
         self.error(code, span, message, help=help)

@@ -17,8 +17,8 @@ DEFAULT_BATCH = 32
 class NodeCost(Record):
     """One executed operation: where it stands, what it gives, what it costs an example.
 
-    `path` is that of its layer, or of the module it stands in. `parameters` counts a shared layer at its first use only.
-    `memory` is the bytes of its outputs for one example.
+    `path` is that of its layer, or of the module it stands in. `parameters` counts a shared layer at its first
+    use only. `memory` is the bytes of its outputs for one example.
     """
 
     path: str

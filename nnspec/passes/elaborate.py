@@ -17,12 +17,12 @@ from typing import Any
 from nnspec.diagnostics import Reporter
 from nnspec.ir.graph import Graph, Module
 from nnspec.passes import cost
-from nnspec.passes.bodies import Bodies
 from nnspec.passes.context import Frame, GiveUp
 from nnspec.passes.lift import lift
 from nnspec.passes.naming import NameScope, reserved_names
 from nnspec.passes.program import Program
 from nnspec.passes.scope import MISSING, Poisoned, ReadingScope, Scope, Thunk
+from nnspec.passes.training import TrainBlock
 from nnspec.syntax import nodes
 
 COSTS = ("parameters", "macs", "flops", "memory")
@@ -46,7 +46,7 @@ def elaborate(
             gc.enable()
 
 
-class Elaborator(Bodies):
+class Elaborator(TrainBlock):
     """One elaboration. Use `elaborate`."""
 
     def model(self, model: nodes.Model) -> Graph | None:
@@ -88,8 +88,9 @@ class Elaborator(Bodies):
 
     def _finish(self, model: nodes.Model, scope: Scope) -> None:
         """What is decided when the whole body is known."""
-        self._prune_declares()
         root, graph = self.graph.root, self.graph
+        self._blocks(model, scope)
+        self._prune_declares()
         root.outputs = list(graph.outputs.values())
         root.inputs = [f.value for f in graph.fields if f.role == "input"]
         if not graph.outputs and not self.reporter.failed:
@@ -103,6 +104,14 @@ class Elaborator(Bodies):
         if not self.reporter.failed:
             lift(graph)
         self._check_requirements()
+
+    def _blocks(self, model: nodes.Model, scope: Scope) -> None:
+        """The `train` and `data` blocks of the model."""
+        train, data = self.program.train_for(model), self.program.data_for(model)
+        if train is not None:
+            self.graph.training = self.train(train, scope)
+        if data is not None:
+            self.graph.data = self.data(data)
 
     def _prune_declares(self) -> None:
         for items, declare, instance in self.declared:

@@ -21,7 +21,10 @@ SIZE_NAMES = ("channels", "height", "width", "length", "features", "size")
 
 
 class Callee:
-    """What a name in call position means. `kind`: "local" (a named layer or recipe), "repeat", "block", "op", ""."""
+    """What a name in call position means.
+
+    `kind` is "local" (a named layer or recipe), "repeat", "block", "op", "penalty", or "" for an unknown name.
+    """
 
     __slots__ = ("kind", "target")
 
@@ -44,7 +47,7 @@ class Kinds(Context):
             return Callee("repeat")
         row = registry.lookup(name)
         if row is None:
-            return Callee("")
+            return Callee("penalty" if name in registry.regularisers() else "")
         if row.kind == "block":
             return Callee("block", self.prelude(name))
         return Callee("op", row)
@@ -144,7 +147,7 @@ class Kinds(Context):
             return "layer"
         if callee.kind in ("", "op") and self.is_arithmetic(call, scope):
             return "number"
-        if callee.kind == "local":
+        if callee.kind in ("local", "penalty"):
             return "tensor"
         if callee.kind == "block":
             places = len(block_tensors(callee.target))
@@ -176,7 +179,9 @@ class Kinds(Context):
                 count += argument.name in names
             elif leading:
                 kind = self.kind(argument.value, scope)
-                if kind in ("tensor", "poison") or (op is not None and stands_for_tensor(op, len(positional), places) and kind in ("number", "bool")):
+                if kind in ("tensor", "poison") or (
+                    op is not None and stands_for_tensor(op, len(positional), places) and kind in ("number", "bool")
+                ):
                     count += 1
                 else:
                     leading = False

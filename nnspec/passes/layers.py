@@ -66,6 +66,11 @@ class Layers(Calls):
             return self._through_repeat(call, scope, x, at)
         if callee.kind == "":
             return self.unknown_callee(call, scope)
+        if callee.kind == "penalty":
+            self.error(
+                "E0207", call, f"{call.callee.id} is no layer", help=f"{call.callee.id}(weights) stands in minimize"
+            )
+            return POISON
         if callee.kind == "local":
             if call.arguments:
                 name = call.callee.id
@@ -340,7 +345,7 @@ class Layers(Calls):
         x: Any,
         at: At,
     ) -> Any:
-        """Copies one after the other. In a composition they are numbered on; as a step of a body they are `repeat1.0`, ..."""
+        """Copies one after the other: numbered on in a composition, `repeat1.0`, ... as a step of a body."""
         per_copy = at.key is None and not at.names.numbered
         name, names = "", at.names
         if per_copy:
@@ -436,11 +441,10 @@ class Layers(Calls):
             loop.iterations.append(iteration)
             loop.results.append(value)
         self.repeats = before
-        results = tuple(v for v in loop.results if isinstance(v, Value))
-        if len(results) < len(loop.results):
+        if any(isinstance(v, Poisoned) for v in loop.results):
             return POISON
         frame.items.append(loop)
-        return Several(results)
+        return Several(tuple(loop.results))
 
     # ------------------------------------------------------------ shared layers
 

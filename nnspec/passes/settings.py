@@ -94,6 +94,8 @@ class Settings(Applying):
         """One setting's value in its kind, or POISON."""
         if "Init" in slot.parts or "Initialiser" in slot.parts:
             return self.initialiser(expr, what, scope)
+        if "Schedule" in slot.parts:
+            return self.schedule(expr, scope, what)
         if slot.words:
             word, home = self.word(expr, scope)
             if word is not None and (word in slot.words or home is None):
@@ -125,6 +127,9 @@ class Settings(Applying):
         )
         self.error(code, expr, f"{what} is {' or '.join(dict.fromkeys(wanted))}, not {shown}")
         return POISON
+
+    def schedule(self, expr: nodes.Expr, scope: Scope, what: str) -> Any:
+        raise NotImplementedError
 
     def word(self, expr: nodes.Expr, scope: Scope) -> tuple[str | None, object | None]:
         """A bare word as it was meant: through `let`s and settings; and what the scope knows by that name."""
