@@ -6,11 +6,12 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 WORKERS ?= 2
 
-.PHONY: help demo test lint types imports suite format clean
+.PHONY: help demo test lint types imports suite docs format clean
 
 help:
 	@echo "make demo   install the core, train examples/digits.nn on the NumPy backend, print its test accuracy"
 	@echo "make test   install what the tests need; lint, types, import rules, the whole suite"
+	@echo "make docs   print docs/layers.md anew from the compiler's tables"
 	@echo "make format rewrite the sources as ruff formats them"
 	@echo "make clean  remove the virtual environment, runs and caches"
 
@@ -32,6 +33,9 @@ imports: $(VENV)/.dev
 suite: $(VENV)/.dev
 	$(BIN)/pytest -n $(WORKERS)
 
+docs: $(VENV)/.dev
+	$(BIN)/python -c 'from nnspec.views.reference import reference; print(reference(), end="")' > docs/layers.md
+
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -39,14 +43,19 @@ format: $(VENV)/.dev
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
+# pip compiles what it installs, but not an editable checkout: compileall does, so that the first command starts as
+# quickly as the second.
+#
 # The digits are a csv inside scikit-learn's wheel; reading it needs none of what scikit-learn depends on.
 $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) -c constraints.txt -e .
 	$(PIP) -c constraints.txt --no-deps scikit-learn
+	$(BIN)/python -m compileall -q nnspec
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) -c constraints.txt -e '.[all,dev]'
+	$(BIN)/python -m compileall -q nnspec
 	@touch $@ $(VENV)/.demo
 
 clean:

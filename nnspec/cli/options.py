@@ -43,14 +43,11 @@ def spec_options(command: F) -> F:
 
 
 def backend_option(*, default: str | None = None) -> Callable[[F], F]:
-    return click.option(
-        "--backend",
-        type=click.Choice(BACKENDS),
-        default=default,
-        required=default is None,
-        show_default=default is not None,
-        help="What runs the model." if default else "What to write.",
-    )
+    """`--backend`: required where there is no default (for `compile`, which only writes)."""
+    choice = click.Choice(BACKENDS)
+    if default is None:
+        return click.option("--backend", type=choice, required=True, help="What to write.")
+    return click.option("--backend", type=choice, default=default, show_default=True, help="What runs the model.")
 
 
 def run_options(command: F) -> F:
