@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nnspec.ops.base import GLOROT_UNIFORM, ZEROS, Initialiser
 from nnspec.ops.signature import REQUIRED, Setting, Signature, signature_of
 
 if TYPE_CHECKING:
@@ -156,12 +157,21 @@ BLOCKS: dict[str, tuple[str, Signature]] = {
                 Setting("heads", "Size", REQUIRED, "how many heads", ("Size",)),
                 Setting("causal", "bool", False, "whether a query sees no later key", ("bool",)),
                 Setting("bias", "bool", True, "whether the projections have biases", ("bool",)),
+                Setting("weight_init", "Init", GLOROT_UNIFORM, "", ("Init",)),
+                Setting("bias_init", "Init", ZEROS, "", ("Init",)),
             ),
         ),
     ),
     "positional": (
         "sequence",
-        Signature(("x",), False, (Setting("length", "Size", REQUIRED, "the longest sequence", ("Size",)),)),
+        Signature(
+            ("x",),
+            False,
+            (
+                Setting("length", "Size", REQUIRED, "the longest sequence", ("Size",)),
+                Setting("weight_init", "Init", Initialiser("normal", (("std", 0.02),)), "", ("Init",)),
+            ),
+        ),
     ),
 }
 
