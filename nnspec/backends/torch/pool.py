@@ -46,3 +46,9 @@ def avg_pool(use: OpUse, x: str) -> str:
 @function("AdaptiveAvgPool", module=_adaptive_module)
 def adaptive_avg_pool(use: OpUse, x: str) -> str:
     return f"F.adaptive_avg_pool{use.inputs[0].rank - 1}d({x}, {use.scalar('size')})"
+
+
+@function("GlobalMaxPool")
+def global_max_pool(use: OpUse, x: str) -> str:
+    """`max` along one axis passes its gradient to one entry; `amax` would share it among ties."""
+    return f"{x}.flatten({2 if use.inputs[0].batched else 1}).max(-1).values"
