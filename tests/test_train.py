@@ -449,6 +449,26 @@ def test_weights_from_a_file(tmp_path: Path) -> None:
             from_file(tmp_path / f"{file}.safetensors", state)
 
 
+@pytest.mark.parametrize(
+    "inits, weight, bias",
+    [
+        ((("*", "w.safetensors"),), True, True),
+        ((("*", "w.safetensors"), ("dense1", Initialiser("zeros"))), False, False),
+        ((("*", "w.safetensors"), ("*.bias", Initialiser("zeros"))), True, False),
+        ((("*.bias", Initialiser("zeros")), ("dense1", "head.safetensors")), True, True),
+    ],
+)
+def test_the_last_matching_init_counts(tmp_path: Path, inits: Any, weight: bool, bias: bool) -> None:
+    from safetensors.numpy import save_file
+
+    ones = {"weight": np.ones((3, 4)), "bias": np.ones(3)}
+    save_file({f"dense1.{name}": array for name, array in ones.items()}, tmp_path / "w.safetensors")
+    save_file(ones, tmp_path / "head.safetensors")
+    state = initial_state(softmax_graph(inits=inits), 0, "float64", tmp_path)
+    assert (state["dense1.weight"] == 1).all() == weight
+    assert (state["dense1.bias"] == 1).all() == bias
+
+
 # ---------------------------------------------------------------- what outputs stand for
 
 

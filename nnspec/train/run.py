@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnspec.data import Dataset
+from nnspec.diagnostics import Diagnostic, SpecError
 from nnspec.record import Record
 from nnspec.train import checkpoint as checkpoints
 from nnspec.train import folder as folders
 from nnspec.train.errors import TrainError
 from nnspec.train.evaluate import evaluate
 from nnspec.train.files import to_json, write
-from nnspec.train.initial import from_file, initial_state
+from nnspec.train.initial import initial_state
 from nnspec.train.loop import Epoch, Hooks, Loop, seconds_a_step
 from nnspec.train.plan import Plan, plan_run, rates, watch
 from nnspec.train.session import base_of, known_backend, open_driver, plain, read_examples, run_seed, working_float
@@ -25,7 +26,7 @@ from nnspec.train.specfile import SpecFiles
 
 if TYPE_CHECKING:
     from nnspec.backends.base import Driver
-    from nnspec.ir.graph import Graph
+    from nnspec.ir.graph import Graph, Training
     from nnspec.train.examples import Examples
     from nnspec.train.session import Compiled
 
@@ -92,12 +93,13 @@ def train(
             f"{spec.path} has no train {{ }} for {graph.name}", help="nnspec predict uses a model as it is"
         )
     started = time.perf_counter()
+    _refuse_later_settings(spec, graph.training)
     dtype, seed = working_float(graph, dtype), run_seed(graph, seed)
     examples = read_examples(spec, base_of(spec), seed, dtype)
     plan = plan_run(graph.training, examples.size(), epochs)
     looks_at = watch(graph.training, "validation" in examples.parts)
     source = spec.source(known_backend(backend))
-    state = _weights(graph, seed, dtype, base_of(spec))
+    state = initial_state(graph, seed, dtype, base_of(spec))
     folder = folders.create(graph.name, run_dir)
     try:
         code = folder / f"model_{backend}.py"
@@ -145,10 +147,15 @@ def run_texts(spec: Compiled, overrides: Mapping[str, object]) -> dict[str, str]
     return files.files()
 
 
-def _weights(graph: Graph, seed: int, dtype: str, base: Path) -> dict[str, Array]:
-    state = initial_state(graph, seed, dtype)
-    stored = graph.training.settings.get("init") if graph.training else None
-    return from_file(base / stored, state) if isinstance(stored, str) else state
+LATER = {"accumulate": "accumulate", "ema": "ema", "objectives": 'minimize("pattern")'}
+
+
+def _refuse_later_settings(spec: Compiled, training: Training) -> None:
+    """What the language has and this version cannot do yet is refused, never left out in silence."""
+    for key, shown in LATER.items():
+        if training.settings.get(key, 1) != 1:
+            diagnostic = Diagnostic("E0420", f"{shown} is not available in this version", training.span)
+            raise SpecError((diagnostic,), dict(spec.sources))
 
 
 def _timed(driver: Driver, examples: Examples, graph: Graph, plan: Plan) -> Plan:
