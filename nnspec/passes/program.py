@@ -37,6 +37,7 @@ class Program:
         self.imports: dict[str, tuple[str, ...]] = dict(imports or {})
         self.settings: dict[str, object] = dict(settings or {})
         self.poisoned: set[int] = set()
+        self.untrained: set[int] = set()  # ids of models whose names an unnamed `train` of their file does not mean
         self.sources: Mapping[str, str] = {}  # texts by path, for help that quotes what was written
         self._tables: dict[str, dict[type, dict[str, object]]] = {}
 
@@ -79,8 +80,13 @@ class Program:
         return [d for d in self.main.declarations if isinstance(d, nodes.Model)]
 
     def train_for(self, model: nodes.Model) -> nodes.Train | None:
-        """`train Name { }` of that model, else the unnamed `train { }` of its file."""
-        return self._attached(model, nodes.Train)
+        """`train Name { }` of that model, else the unnamed `train { }` of its file.
+
+        Where a file has several models, an unnamed block belongs to those that have the names it reads: a model
+        that is only used inside another one is not trained.
+        """
+        found = self._attached(model, nodes.Train)
+        return None if found is not None and found.model is None and id(model) in self.untrained else found
 
     def data_for(self, model: nodes.Model) -> nodes.Data | None:
         return self._attached(model, nodes.Data)

@@ -161,7 +161,17 @@ class _File:
                     "train belongs to a model of its own file",
                 )
         else:
+            if len(models) > 1:
+                models = self.meant_by(declaration, models)
             checker.train(declaration, self.seen_by_train(models), models)
+
+    def meant_by(self, train: nodes.Train, models: list[nodes.Model]) -> list[nodes.Model]:
+        """The models that have every name which an unnamed `train` reads in any of them; the last if none has."""
+        known = {id(m): self.shown[id(m)].known.keys() for m in models}
+        read = _names_in(tuple(e.value for e in train.entries)) & set().union(*known.values())
+        meant = [m for m in models if read <= known[id(m)]] or models[-1:]
+        self.program.untrained.update(id(m) for m in models if all(m is not other for other in meant))
+        return meant
 
     def seen_by_train(self, models: list[nodes.Model]) -> Names:
         """Inputs, targets, outputs and top-level names. One block for several models sees the names of all:
@@ -187,6 +197,23 @@ def _start(node: nodes.Node, word: str) -> Span:
     """The word that opens a declaration."""
     span = node.span
     return Span(span.path, span.line, span.column, span.line, span.column + len(word))
+
+
+def _names_in(start: tuple[nodes.Expr, ...]) -> set[str]:
+    """Every name that stands for a value."""
+    found: set[str] = set()
+    stack: list[object] = [start]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, tuple):
+            stack += part
+        elif isinstance(part, nodes.Name):
+            found.add(part.id)
+        elif isinstance(part, nodes.Call):
+            stack += part.arguments
+        elif isinstance(part, nodes.Node):
+            stack += [getattr(part, field) for field in part._fields if field != "span"]
+    return found
 
 
 def _uses(declared: nodes.Block | nodes.Model) -> Iterator[tuple[nodes.Name, nodes.Node]]:

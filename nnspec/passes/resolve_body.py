@@ -44,10 +44,10 @@ class BodyChecker(CallChecker):
             self.error(
                 "E0212", declared.body.result, f"the model {declared.name.id} says its results with `output`", help=help
             )
-        elif not any(isinstance(s, nodes.Output) for s in declared.body.statements):
+        elif not (_has_output(declared) or self.lost.word(self.path, "output")):
             help = "add a line such as output y = x -> dense(1)"
             self.error(
-                "E0219", declared, f"the model {declared.name.id} has no output", help=help, span=declared.name.span
+                "E0209", declared, f"the model {declared.name.id} has no output", help=help, span=declared.name.span
             )
         return names
 
@@ -58,7 +58,7 @@ class BodyChecker(CallChecker):
         if declared.body.result is None:
             help = "its value is its last line, an expression without a name"
             self.error(
-                "E0219", declared, f"the block {declared.name.id} has no value", help=help, span=declared.name.span
+                "E0209", declared, f"the block {declared.name.id} has no value", help=help, span=declared.name.span
             )
             return
         kind = self.kind(declared.body.result, names)
@@ -255,6 +255,10 @@ class BodyChecker(CallChecker):
             if isinstance(size, nodes.Poison):
                 continue
             self.expect(size, names, (NUMBER,), "a size")
+
+
+def _has_output(declared: nodes.Model) -> bool:
+    return any(isinstance(s, nodes.Output) for s in declared.body.statements)
 
 
 def _made_by(s: nodes.Statement) -> tuple[nodes.Name, ...]:

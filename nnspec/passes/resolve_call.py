@@ -7,7 +7,7 @@ told, the count that is kindest to the author is assumed: the elaborator knows b
 
 from __future__ import annotations
 
-from nnspec.diagnostics import Label
+from nnspec.diagnostics import Label, Span
 from nnspec.passes import resolve_tables as tables
 from nnspec.passes.resolve_expr import Checker
 from nnspec.passes.resolve_scope import (
@@ -123,6 +123,9 @@ class CallChecker(Checker):
                 "E0208", e, "repeat takes a number and a layer", help="as in repeat(3, dense(10) -> relu)"
             )
         count, layer = positional
+        if self.kind(count.value, names) in LAYERS and self.kind(layer.value, names) in (NUMBER, ANY):
+            help = f"repeat({self._excerpt(layer.value.span) or 'n'}, {self._excerpt(count.value.span) or '...'})"
+            return self.error("E0207", e, "repeat takes the number first, then the layer", help=help)
         self.expect(
             count.value, names, (NUMBER,), "the first argument of repeat", help="as in repeat(3, dense(10) -> relu)"
         )
@@ -175,7 +178,7 @@ class CallChecker(Checker):
         for argument in e.arguments:
             if argument.name in at_least:
                 message = f"{argument.name} of {signature.name} is given twice, by position and by name"
-                return self.error("E0208", e, message, span=argument.span)
+                return self.miscounted(e, message, signature.usage(), signature, argument.span)
         missing = [s for s in signature.required() if s not in at_most and s not in named]
         if missing:
             return self.lacks_settings(e, signature, missing)
@@ -237,17 +240,19 @@ class CallChecker(Checker):
             return
         if isinstance(value, nodes.Name) and value.id in setting.words and names.find(value.id) is None:
             return
-        if (
-            isinstance(value, nodes.Name)
-            and setting.words
-            and setting.only_words
-            and self.look(value.id, names) is None
-        ):
-            help = did_you_mean(value.id, setting.words, f"one of {', '.join(setting.words)}")
-            self.error("E0217", value, f"{what} cannot be {value.id}", help=help)
+        if isinstance(value, nodes.Name) and setting.words and not self.known_at_all(value.id, names):
+            self.unknown_word(value, setting, what, names)
             return
         kind = self.kind(value, names, free=signature.user or not setting.parts)
         self.kind_of_setting(value, kind, setting, signature)
+
+    def unknown_word(self, value: nodes.Name, setting: Setting, what: str, names: Names) -> None:
+        if self.lost.may_hold(self.path, value.id):
+            self.silence(value)
+            return
+        known = (*setting.words, *(() if setting.only_words else names.all_names(NUMBER, LIST, ANY)))
+        help = did_you_mean(value.id, known, f"one of {', '.join(setting.words)}" if setting.only_words else "")
+        self.error("E0217", value, f"{what} cannot be {value.id}", help=help)
 
     def kind_of_setting(self, value: nodes.Expr, kind: str, setting: Setting, signature: Signature) -> None:
         allowed = [k for part in setting.parts for k in TAKES.get(part, (kind,))]
@@ -320,12 +325,18 @@ class CallChecker(Checker):
         total = kinds.count(TENSOR) + step
         message = f"{signature.name} takes {_count(len(signature.tensors), 'tensor')}, this gives it {total}"
         help = "the step already gets the tensor before ->" if step and places == 0 else signature.usage()
-        return self.error("E0208", e, message, help=help, labels=_origin(signature), span=first_extra.span)
+        return self.miscounted(e, message, help, signature, first_extra.span)
+
+    def miscounted(self, e: nodes.Call, message: str, help: str, signature: Signature, span: Span | None = None) -> str:
+        """A wrong number of arguments: nothing is said about the single ones."""
+        for argument in e.arguments:
+            self.program.poisoned.update((id(argument), id(argument.value)))
+        return self.error("E0208", e, message, help=help, labels=_origin(signature), span=span)
 
     def too_many(self, e: nodes.Call, signature: Signature, count: int, places: int) -> str:
         most = places + len(signature.settings)
-        message = f"{signature.name} takes at most {_count(most, 'argument')} here, got {count}"
-        return self.error("E0208", e, message, help=signature.usage(), labels=_origin(signature))
+        message = f"{signature.name} takes {'at most ' if most else ''}{_count(most, 'argument')} here, got {count}"
+        return self.miscounted(e, message, signature.usage(), signature)
 
     def lacks_tensors(self, e: nodes.Call, signature: Signature, present: int, step: bool) -> str:
         here = present + (1 if step else 0)

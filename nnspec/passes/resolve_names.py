@@ -24,7 +24,11 @@ class Lost:
         self.words, self.blind = words, blind
 
     def may_hold(self, path: str, name: str) -> bool:
-        return not name or path in self.blind or name in self.words.get(path, ())
+        return not name or path in self.blind or self.word(path, name)
+
+    def word(self, path: str, word: str) -> bool:
+        """Whether a word stands in a line that could not be read."""
+        return word in self.words.get(path, ())
 
 
 class NameChecker:
@@ -52,6 +56,8 @@ class NameChecker:
         """Reports and poisons `node`; its kind is ANY from then on."""
         if id(node) not in self.program.poisoned:
             self.program.poisoned.add(id(node))
+            if _is_broken(node):
+                return ANY
             self.reporter.error(code, span or node.span, message, labels=labels, help=help)
         return ANY
 
@@ -67,6 +73,12 @@ class NameChecker:
             return known
         let = self.program.let(self.path, name)
         return None if let is None else self.let(let)
+
+    def known_at_all(self, name: str, names: Names) -> bool:
+        """Whether the name stands for anything, also further down or in braces that are closed."""
+        if self.look(name, names) is not None or self.signature(name) is not None:
+            return True
+        return names.made_later(name) is not None or names.left_behind(name) is not None
 
     def let(self, let: nodes.Let) -> Known:
         """What a `let` of a file names; a value given by `--set` counts instead of the written one."""
@@ -156,3 +168,17 @@ class NameChecker:
     def kind(self, e: nodes.Expr, names: Names, *, free: bool = False) -> str:
         """The kind of an expression; `resolve_expr` tells."""
         raise NotImplementedError
+
+
+def _is_broken(node: nodes.Node) -> bool:
+    """Whether a part of it could not be parsed: what is said about the rest would be an echo."""
+    stack: list[object] = [node]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, nodes.Poison):
+            return True
+        if isinstance(part, tuple):
+            stack += part
+        elif isinstance(part, nodes.Node):
+            stack += [getattr(part, field) for field in part._fields if field != "span"]
+    return False

@@ -61,7 +61,7 @@ class SettingsChecker(BodyChecker):
             label = Label(given["epochs"].key.span, "epochs here")
             help = "epochs counts passes over the training part, steps counts updates: leave one out"
             self.error("E0403", given["steps"], "epochs and steps are both given", labels=(label,), help=help)
-        if not any(e.key.id == "minimize" for e in block.entries):
+        if not (any(e.key.id == "minimize" for e in block.entries) or self.lost.word(self.path, "minimize")):
             span = Span(
                 block.span.path, block.span.line, block.span.column, block.span.line, block.span.column + len("train")
             )
@@ -226,7 +226,7 @@ class SettingsChecker(BodyChecker):
             else:
                 self.plain(value, keys.DATA_KEYS[key], key, names)
         given = {e.key.id for e in block.entries}
-        if not given & {"source", "train"}:
+        if not (given & {"source", "train"} or self.lost.word(self.path, "source")):
             span = Span(
                 block.span.path, block.span.line, block.span.column, block.span.line, block.span.column + len("data")
             )
