@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import gzip
 import struct
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nnspec.data import DataError, Memory, epoch_order, load_data, read_inputs
 from nnspec.data.order import normal, uniform, words
+from nnspec.data.split import allocate, largest_remainder
 from nnspec.diagnostics import Span
 from nnspec.ir.dims import Dim
 from nnspec.ir.graph import CallValue, DataSpec, Field, Keyed, Value
@@ -331,6 +335,20 @@ def test_every_class_is_shared_out_alike() -> None:
     for share, part in zip([0.6, 0.2, 0.2], data.parts.values(), strict=True):
         for c, total in enumerate([61, 27, 9]):
             assert abs((part["label"] == c).sum() - share * total) < 1
+
+
+@given(
+    st.lists(st.integers(1, 60), min_size=1, max_size=9),
+    st.sampled_from([(8, 1, 1), (7, 3), (1, 1, 1), (1,) * 5, (97, 2, 1), (1, 0, 2)]),
+)
+def test_shares_of_classes_are_floors_or_one_more_and_add_up(classes: list[int], shares: tuple[int, ...]) -> None:
+    fractions = [Fraction(share, sum(shares)) for share in shares]
+    table = allocate(fractions, classes)
+    assert [sum(row) for row in table] == classes
+    assert [sum(column) for column in zip(*table, strict=True)] == largest_remainder(fractions, sum(classes))
+    for row, size in zip(table, classes, strict=True):
+        for count, fraction in zip(row, fractions, strict=True):
+            assert int(fraction * size) <= count <= int(fraction * size) + 1
 
 
 def test_the_split_depends_on_the_seed_of_the_data_alone() -> None:

@@ -131,7 +131,8 @@ def test_any_backend_evaluates_and_uses_any_run(reference: Result, backend: str)
     assert found.values["accuracy"] == pytest.approx(reference.test["accuracy"])
     used = predict(reference.folder, backend=backend)
     assert used.outputs["logits"].shape == (1797, 10)
-    assert (used.classes["label"][:10] == np.arange(10)).sum() >= 7  # the first ten digits are 0 to 9, in the order of the file
+    # The first ten examples of the file are the digits from 0 to 9.
+    assert (used.classes["label"][:10] == np.arange(10)).sum() >= 7
 
 
 # ---------------------------------------------------------------- the run folder
