@@ -12,6 +12,7 @@ import numpy as np
 
 from nnspec.data import Dataset
 from nnspec.diagnostics import Diagnostic, SpecError
+from nnspec.passes.cost import totals
 from nnspec.record import Record
 from nnspec.train import checkpoint as checkpoints
 from nnspec.train import folder as folders
@@ -20,7 +21,7 @@ from nnspec.train.evaluate import evaluate
 from nnspec.train.files import to_json, write
 from nnspec.train.initial import initial_state
 from nnspec.train.loop import Epoch, Hooks, Loop, seconds_a_step
-from nnspec.train.plan import Plan, plan_run, rates, watch
+from nnspec.train.plan import CHUNK_SECONDS, Plan, plan_run, rates, watch
 from nnspec.train.session import base_of, known_backend, open_driver, plain, read_examples, run_seed, working_float
 from nnspec.train.specfile import SpecFiles
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 FEW_STEPS = 8  # too few to be worth timing one
+SLOW = 1e9  # multiply-adds or bytes a second that any machine reaches, and a call in a millisecond
 
 
 class Result(Record):
@@ -106,8 +108,7 @@ def train(
         write(code, source)
         driver = open_driver(backend, code, dtype=dtype, device=device, seed=seed)
         driver.load(state)
-        if plan.steps > FEW_STEPS:
-            plan = _timed(driver, examples, graph, plan)
+        plan = _chunked(driver, examples, graph, plan)
         facts = {"backend": backend, "dtype": dtype, "seed": seed, "chunk": plan.chunk}
         _describe(folder, spec, examples, plan, facts, device, epochs)
     except BaseException:
@@ -158,9 +159,18 @@ def _refuse_later_settings(spec: Compiled, training: Training) -> None:
             raise SpecError((diagnostic,), dict(spec.sources))
 
 
-def _timed(driver: Driver, examples: Examples, graph: Graph, plan: Plan) -> Plan:
-    """The plan with chunks of about half a second of steps on this machine."""
+def _chunked(driver: Driver, examples: Examples, graph: Graph, plan: Plan) -> Plan:
+    """The plan with chunks of about half a second of steps.
+
+    What is small by its costs runs an epoch at a time; only else is a step timed, which makes JAX compile once more.
+    """
     assert graph.training is not None
+    costs = totals(graph, plan.batch)
+    longest = (3 * costs["macs"] * plan.batch + costs["memory"]) / SLOW + 1e-3
+    if longest * plan.steps_per_epoch <= CHUNK_SECONDS:
+        return plan.replace(chunk=plan.steps_per_epoch)
+    if plan.steps <= FEW_STEPS:
+        return plan
     first = examples.order(1)[: plan.batch]
     return plan.chunked(seconds_a_step(driver, examples.epoch(1), first, rates(graph.training, plan, 1, 1, 1)))
 
