@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 WIDTH = 88  # ruff's default, so that a user's formatter leaves emitted files alone
 
@@ -53,7 +54,7 @@ def _terms(body: str, operators: list[tuple[int, int]], indent: int) -> list[str
     if indent + len(body) <= WIDTH:
         return [body]
     cuts = [0, *(start for start, _ in operators), len(body)]
-    terms = [body[a:b].strip() for a, b in zip(cuts, cuts[1:], strict=False)]
+    terms = [body[a:b].strip() for a, b in pairwise(cuts)]
     lines: list[str] = []
     for term in terms:
         inner = _operators(term) if indent + len(term) > WIDTH else []
@@ -74,7 +75,7 @@ def _at_parameters(text: str, indent: int) -> list[str]:
 
 
 def _at_bracket(text: str, indent: int) -> list[str]:
-    """At the last outermost pair of brackets that holds something and leaves a head that fits; [] where there is none."""
+    """At the last outermost pair of brackets that holds something and has a head that fits; [] without one."""
     found = [(a, b) for a, b in _brackets(text) if b > a + 1]
     if indent + len(text) <= WIDTH or not found:
         return [text] if indent + len(text) <= WIDTH else []
@@ -82,8 +83,10 @@ def _at_bracket(text: str, indent: int) -> list[str]:
     start, stop = (fitting or found)[-1]
     head, body, tail = text[: start + 1], text[start + 1 : stop], text[stop:]
     items = split_commas(body)
-    if indent + 4 + len(", ".join(items)) <= WIDTH and not body.endswith(","):
-        return [head, "    " + ", ".join(items), tail]
+    joined = ", ".join(items)
+    display = len(items) > 1 and re.search(r"(?:^|[\s(\[{*=])[(\[{]$", head) and not _comprehension(body)
+    if indent + 4 + len(joined) <= WIDTH and not body.endswith(",") and not display:  # a display: an entry a line
+        return [head, "    " + joined, tail]
     if _comprehension(body):
         return [head, *("    " + line for line in _clauses(body, indent + 4)), tail]
     called = head.endswith("(") and len(items) == 1  # one argument, or a parenthesis round an expression
@@ -115,7 +118,7 @@ def _comprehension(body: str) -> bool:
 def _clauses(body: str, indent: int) -> list[str]:
     """A comprehension: its element, then each `for` and `if` on a line."""
     cuts = [0, *(m.start() for m in re.finditer(r"\b(?:for|if)\b", body) if _is_outside(body, m.start())), len(body)]
-    clauses = [body[a:b].strip() for a, b in zip(cuts, cuts[1:], strict=False)]
+    clauses = [body[a:b].strip() for a, b in pairwise(cuts)]
     return [line for clause in clauses for line in (_at_bracket(clause, indent) or [clause])]
 
 

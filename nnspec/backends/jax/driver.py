@@ -1,0 +1,238 @@
+"""Runs an emitted JAX file for `train`, `verify`, `eval` and `predict`: NumPy arrays in, NumPy arrays out."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nnspec.backends.loading import import_file, require_same_names
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nnspec.backends.base import Array, State
+
+# Fields of optax states that mirror the parameters, in PyTorch's words.
+SLOTS = {
+    "ScaleByAdamState.mu": "exp_avg",
+    "ScaleByAdamState.nu": "exp_avg_sq",
+    "ScaleByRmsState.nu": "square_avg",
+    "ScaleByRssState.sum_of_squares": "sum",
+    "TraceState.trace": "momentum_buffer",
+}
+
+
+class Driver:
+    """JAX behind the protocol of `nnspec.backends.base.Driver`.
+
+    float64 is switched on for the calls of this driver alone, so both precisions live side by side in a process.
+    Matrix products keep the working precision on accelerators too (no TF32), as the other backends do.
+    """
+
+    name = "jax"
+
+    def __init__(self, source: Path, *, dtype: str = "float32", device: str = "auto", seed: int = 0) -> None:
+        self.device = _device(device)
+        self.wide = dtype == "float64"
+        self.dtype = np.dtype(dtype)
+        self.module: Any = import_file(source)
+        self._data: tuple[Any, dict[str, jax.Array]] | None = None
+        self._jitted: dict[Any, Callable[..., Any]] = {}
+        self._steps = 0
+        with self._working():
+            self.key = jax.random.key(seed)
+            make = self.module.Model.init
+            given = {"key": self.key} if "key" in inspect.signature(make).parameters else {}
+            self.model = make(**given)
+            self.opt_state = None
+            if hasattr(self.module, "optimizer"):
+                self.opt_state = self.module.optimizer(self._rates(None)).init(self.model)
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        """The precision and the device of this driver; what was set before is put back."""
+        with jax.enable_x64(self.wide), jax.default_device(self.device), jax.default_matmul_precision("highest"):
+            yield
+
+    # ---------------------------------------------------------------- state
+
+    def load(self, state: State) -> None:
+        with self._working():
+            held = self.module.to_state(self.model)
+            require_same_names(set(state), set(held), "the state")
+            for path, leaf in held.items():
+                if tuple(state[path].shape) != leaf.shape:
+                    raise ValueError(
+                        f"the state: {path} has shape {tuple(state[path].shape)}, the model {tuple(leaf.shape)}"
+                    )
+            self.model = self.module.from_state(self.model, state)
+
+    def state(self) -> dict[str, Array]:
+        with self._working():
+            return {path: np.array(leaf) for path, leaf in self.module.to_state(self.model).items()}
+
+    def _trained(self, tree: Any) -> dict[str, Any]:
+        """The leaves of a tree of the model's form that some optimizer updates, by path."""
+        found = self.module.to_state(tree)
+        if not hasattr(self.module, "labels"):
+            return {path: leaf for path, leaf in found.items() if not path.endswith(_BUFFERS)}
+        rules = self.module.to_state(self.module.labels(self.model))
+        return {path: leaf for path, leaf in found.items() if rules[path] != "frozen"}
+
+    def optimizer_state(self) -> dict[str, Array]:
+        found: dict[str, Array] = {"step": np.array(self._steps, dtype=np.int64)}
+        with self._working():
+            for name, leaf in self._slots():
+                if name is not None:
+                    found[name] = np.array(leaf)
+        return found
+
+    def load_optimizer(self, state: State) -> None:
+        self._steps = int(state["step"])
+        with self._working():
+            leaves = []
+            for name, leaf in self._slots():
+                if name is None:
+                    leaves.append(jnp.array(self._steps, leaf.dtype))
+                else:  # a run that has not stepped yet has no slots: they start from zero
+                    leaves.append(jnp.array(state[name], leaf.dtype) if name in state else jnp.zeros_like(leaf))
+            self.opt_state = jax.tree.unflatten(jax.tree.structure(self.opt_state), leaves)
+
+    def _slots(self) -> list[tuple[str | None, jax.Array]]:
+        """Every leaf of the optimizer's state with its name; None for counts of steps."""
+        found: list[tuple[str | None, jax.Array]] = []
+        for keys, leaf in jax.tree_util.tree_leaves_with_path(self.opt_state):
+            found.append((self._slot_name(keys), leaf))
+        return found
+
+    def _slot_name(self, keys: tuple[Any, ...]) -> str | None:
+        """`conv1.weight/exp_avg` for a leaf of an optax state; None for a count of steps."""
+        holder = self.opt_state
+        for depth, key in enumerate(keys):
+            if isinstance(key, jax.tree_util.GetAttrKey):
+                slot = SLOTS.get(f"{type(holder).__name__}.{key.name}")
+                if slot is not None:
+                    return f"{self.module.path_of(keys[depth + 1 :])}/{slot}"
+                if key.name == "count":
+                    return None
+            holder = _child(holder, key)
+        raise AssertionError(f"an optimizer state of unknown form: {jax.tree_util.keystr(keys)}")
+
+    # ---------------------------------------------------------------- running
+
+    def outputs(self, batch: State, *, training: bool = False) -> dict[str, Array]:
+        with self._working():
+            function = self._jit("outputs", static=("training",))
+            found = self._call(function, self.model, self._batch(batch), training=training, key=self._key(1))
+            return {name: np.array(value) for name, value in found.items()}
+
+    def gradients(self, batch: State, *, step: int = 1) -> tuple[float, dict[str, Array]]:
+        with self._working():
+            given = self._batch(batch)
+            found = self._call(self.module.gradients, self.model, given, step=step, key=self._key(step))
+            value, grads, *after = found
+            if after:
+                self.model = after[0]
+            return float(value), {path: np.array(g) for path, g in self._trained(grads).items()}
+
+    def update(self, gradients: State, lr: tuple[float, ...]) -> None:
+        self._steps += 1
+        with self._working():
+            held = self.module.to_state(self.model)
+            full = {p: gradients[p] if p in gradients else np.zeros(leaf.shape) for p, leaf in held.items()}
+            grads = self.module.from_state(self.model, full)
+            self.model, self.opt_state = self._jit("update")(self.model, self.opt_state, grads, self._rates(lr))
+
+    def train_steps(self, data: State, order: Array, lr: Array, *, first_step: int) -> Array:
+        with self._working():
+            held = self._held(data)
+            rows, rates = np.asarray(order, np.int32), np.asarray(lr, self.dtype)
+            if not self._many():
+                rates = rates[:, 0] if rates.ndim > 1 else rates
+            state = (self.model, self.opt_state, held, rows, rates)
+            found = self._call(self.module.train_steps, *state, key=self.key, first_step=first_step)
+            self.model, self.opt_state, losses = found
+        self._steps += len(order)
+        return np.asarray(losses, dtype=np.float64)
+
+    def evaluate(self, batch: State) -> tuple[float, dict[str, float]]:
+        with self._working():
+            given = self._batch(batch)
+            value, metrics = self._call(self.module.evaluate, self.model, given, key=self._key(1))
+            return float(value), {name: float(m) for name, m in metrics.items()}
+
+    def _call(self, function: Callable[..., Any], *positional: Any, **named: Any) -> Any:
+        """A call with those of the named arguments that the emitted function has: keys, steps, the training flag."""
+        known = inspect.signature(function).parameters
+        return function(*positional, **{name: value for name, value in named.items() if name in known})
+
+    def _jit(self, name: str, static: tuple[str, ...] = ()) -> Callable[..., Any]:
+        if name not in self._jitted:
+            function = getattr(self.module, name)
+            has = tuple(s for s in static if s in inspect.signature(function).parameters)
+            self._jitted[name] = jax.jit(function, static_argnames=has)
+        return self._jitted[name]
+
+    def _key(self, step: int) -> jax.Array:
+        """The key of a step: a function of the seed and the step alone."""
+        return jax.random.fold_in(self.key, step)
+
+    def _many(self) -> bool:
+        """Whether the emitted optimizer takes a rate for each group."""
+        return bool(self.module.optimizer.__annotations__["lr"] == "Array")
+
+    def _rates(self, lr: tuple[float, ...] | None) -> Any:
+        if self._many():
+            size = 1 + max(map(int, re.findall(r"lr\[(\d+)\]", inspect.getsource(self.module.optimizer))), default=0)
+            return jnp.asarray(np.zeros(size) if lr is None else np.asarray(lr), self.dtype)
+        return jnp.asarray(0.0 if lr is None else lr[0], self.dtype)
+
+    # ---------------------------------------------------------------- data
+
+    def _held(self, data: State) -> dict[str, jax.Array]:
+        """The data set on the device, moved once as long as the same arrays come."""
+        key = tuple((name, id(array)) for name, array in data.items())
+        if self._data is None or self._data[0] != key:
+            self._data = key, self._batch(data)
+        return self._data[1]
+
+    def _batch(self, batch: Mapping[str, Array]) -> dict[str, jax.Array]:
+        return {name: self._array(array) for name, array in batch.items()}
+
+    def _array(self, array: Array) -> jax.Array:
+        array = np.asarray(array)
+        if array.dtype.kind == "f":
+            return jnp.asarray(array, self.dtype)
+        return jnp.asarray(array, jnp.int32 if array.dtype == np.int64 and not self.wide else None)
+
+
+_BUFFERS = (".running_mean", ".running_var")
+
+
+def _child(holder: Any, key: Any) -> Any:
+    if isinstance(key, jax.tree_util.GetAttrKey):
+        return getattr(holder, key.name)
+    if isinstance(key, jax.tree_util.SequenceKey):
+        return holder[key.idx]
+    return holder[key.key]
+
+
+def _device(name: str) -> jax.Device:
+    """A JAX device by name: `auto` takes the first of the fastest kind; OSError where there is none of a kind."""
+    if name == "auto":
+        return jax.devices()[0]
+    kind, _, number = name.partition(":")
+    try:
+        devices = jax.devices({"gpu": "cuda"}.get(kind, kind))
+        return devices[int(number or 0)]
+    except (RuntimeError, IndexError, ValueError) as error:
+        raise OSError(
+            f"device {name}: this JAX sees {', '.join(sorted({d.platform for d in jax.devices()}))}"
+        ) from error

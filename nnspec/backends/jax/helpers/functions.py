@@ -1,0 +1,232 @@
+"""Functions whose gradient at kinks, or whose rounding of sizes, must be PyTorch's."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from nnspec.backends.jax.helpers.layers import spread
+
+# ---------------------------------------------------------------- activations
+
+
+def absolute(x: Array) -> Array:
+    """|x|, with gradient 0 at 0."""
+    return x * jnp.sign(x)
+
+
+def clip(x: Array, low: float | None, high: float | None) -> Array:
+    """x within [low, high]; the gradient passes at the bounds."""
+    if low is not None:
+        x = jnp.where(x < low, low, x)
+    return x if high is None else jnp.where(x > high, high, x)
+
+
+def relu6(x: Array) -> Array:
+    """min(max(x, 0), 6), with gradient 0 at both bounds."""
+    return lax.clamp(0.0, x, 6.0)
+
+
+def leaky_relu(x: Array, slope: float = 0.01) -> Array:
+    """x for x > 0, else slope * x; the gradient at 0 is the slope."""
+    return jnp.where(x > 0, x, slope * x)
+
+
+def hard_sigmoid(x: Array) -> Array:
+    """min(max(x + 3, 0), 6) / 6, with gradient 0 at both bounds."""
+    return lax.clamp(0.0, x + 3, 6.0) / 6
+
+
+def hard_swish(x: Array) -> Array:
+    """x * min(max(x + 3, 0), 6) / 6, with gradient 0 at -3 and 1 at 3."""
+    return jnp.where(x < 3, jnp.where(x > -3, x * (x + 3) / 6, 0.0), x)
+
+
+# ---------------------------------------------------------------- pooling
+
+
+def max_pool(
+    x: Array,
+    size: int | tuple[int, ...],
+    stride: int | tuple[int, ...] | None = None,
+    padding: int | tuple[int, ...] = 0,
+    ceil: bool = False,
+) -> Array:
+    """The largest entry of each window of x (N, C, *S); a tie goes to the first."""
+    size = spread(size, x.ndim - 2)
+    step = size if stride is None else spread(stride, x.ndim - 2)
+    widths = window_padding(x, size, step, spread(padding, x.ndim - 2), ceil)
+    return lax.reduce_window(
+        x, -jnp.inf, lax.max, (1, 1, *size), (1, 1, *step), [(0, 0), (0, 0), *widths]
+    )
+
+
+def avg_pool(
+    x: Array,
+    size: int | tuple[int, ...],
+    stride: int | tuple[int, ...] | None = None,
+    padding: int | tuple[int, ...] = 0,
+    ceil: bool = False,
+    count_padding: bool = True,
+) -> Array:
+    """The mean of each window of x (N, C, *S), divided as PyTorch counts."""
+    size = spread(size, x.ndim - 2)
+    step = size if stride is None else spread(stride, x.ndim - 2)
+    pad = spread(padding, x.ndim - 2)
+    widths = window_padding(x, size, step, pad, ceil)
+    y = lax.reduce_window(
+        x, 0.0, lax.add, (1, 1, *size), (1, 1, *step), [(0, 0), (0, 0), *widths]
+    )
+    count = np.ones(())
+    for n, m, k, s, p in zip(x.shape[2:], y.shape[2:], size, step, pad, strict=True):
+        start = np.arange(m) * s - p
+        stop = np.minimum(start + k, n + p)  # what ceil adds beyond is not counted
+        if not count_padding:
+            start, stop = np.maximum(start, 0), np.minimum(stop, n)
+        count = np.multiply.outer(count, stop - start)
+    return y / jnp.asarray(count, x.dtype)
+
+
+def window_padding(
+    x: Array,
+    size: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    ceil: bool,
+) -> list[tuple[int, int]]:
+    """What is added per spatial axis; with `ceil` a last window may hang over."""
+    widths = []
+    for n, k, s, p in zip(x.shape[2:], size, stride, padding, strict=True):
+        count, rest = divmod(n + 2 * p - k, s)
+        over = ceil and rest and (count + 1) * s < n + p  # starts before the end
+        widths.append((p, p + s - rest if over else p))
+    return widths
+
+
+def adaptive_avg_pool(x: Array, size: int | tuple[int, ...]) -> Array:
+    """Means of x (N, C, *S) over M windows: floor(i S / M) to ceil((i + 1) S / M)."""
+    for axis, m in enumerate(spread(size, x.ndim - 2), start=2):
+        n = x.shape[axis]
+        edges = [(i * n // m, -(-(i + 1) * n // m)) for i in range(m)]
+        means = [lax.slice_in_dim(x, a, b, axis=axis).mean(axis) for a, b in edges]
+        x = jnp.stack(means, axis)
+    return x
+
+
+def global_max_pool(x: Array) -> Array:
+    """The largest entry of each channel of x (N, C, *S); a tie goes to the first."""
+    rows = x.reshape(*x.shape[:2], -1)
+    first = jnp.argmax(rows, axis=-1, keepdims=True)
+    return jnp.take_along_axis(rows, first, axis=-1)[..., 0]
+
+
+def local_response_norm(
+    x: Array, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Array:
+    """x / (k + alpha * mean of the squares of `size` channels)^beta: x (N, C, ...)."""
+    ones = (1,) * (x.ndim - 2)
+    widths = [(0, 0), (size // 2, (size - 1) // 2), *((0, 0) for _ in ones)]
+    window = (1, size, *ones)
+    total = lax.reduce_window(x * x, 0.0, lax.add, window, (1, 1, *ones), widths)
+    return x / (k + alpha / size * total) ** beta
+
+
+# ---------------------------------------------------------------- noise
+
+
+def dropout(x: Array, p: float, key: Array | None, training: bool) -> Array:
+    """Each entry is 0 with probability p in training, the others are scaled up."""
+    if not training or p == 0 or key is None:
+        return x
+    if p == 1:
+        return jnp.zeros_like(x)
+    keep = jax.random.bernoulli(key, 1 - p, x.shape)
+    return jnp.where(keep, x / (1 - p), 0.0)
+
+
+def drop_path(x: Array, p: float, key: Array | None, training: bool) -> Array:
+    """Whole examples of x (N, ...) are 0 with probability p in training."""
+    if not training or p == 0 or key is None:
+        return x
+    if p == 1:
+        return jnp.zeros_like(x)
+    keep = jax.random.bernoulli(key, 1 - p, (x.shape[0], *(1,) * (x.ndim - 1)))
+    return jnp.where(keep, x / (1 - p), 0.0)
+
+
+def gaussian_noise(x: Array, std: float, key: Array | None, training: bool) -> Array:
+    """x plus normal noise in training."""
+    if not training or key is None:
+        return x
+    return x + std * jax.random.normal(key, x.shape, x.dtype)
+
+
+def bernoulli(p: Array, key: Array) -> Array:
+    """1 with probability p, else 0; passes no gradient."""
+    return jax.random.bernoulli(key, lax.stop_gradient(p)).astype(p.dtype)
+
+
+def key_stream(key: Array | None) -> Iterator[Any]:
+    """Independent keys, one for each `next`; None where no key was given."""
+    for n in itertools.count():
+        yield None if key is None else jax.random.fold_in(key, n)
+
+
+# ---------------------------------------------------------------- arithmetic and shape
+
+
+def norm(x: Array, axis: int | tuple[int, ...], keepdims: bool = False) -> Array:
+    """The Euclidean norm, with gradient 0 at 0."""
+    total = jnp.sum(x * x, axis, keepdims=keepdims)
+    zero = total == 0
+    return jnp.where(zero, 0.0, jnp.sqrt(jnp.where(zero, 1.0, total)))
+
+
+def power(x: Array, y: Array | float) -> Array:
+    """x ** y; the gradient by x is 0 where y is 0, also at x = 0."""
+    return jnp.where((x == 0) & (y == 0), 1.0, x) ** y
+
+
+def upsample(x: Array, factor: int | tuple[int, ...], method: str = "nearest") -> Array:
+    """x (N, C, *S) enlarged `factor` times along each spatial axis."""
+    factor = spread(factor, x.ndim - 2)
+    if method == "nearest":
+        for axis, times in enumerate(factor, start=2):
+            x = jnp.repeat(x, times, axis)
+        return x
+    sizes = [n * times for n, times in zip(x.shape[2:], factor, strict=True)]
+    return jax.image.resize(x, (*x.shape[:2], *sizes), method, antialias=False)
+
+
+# ---------------------------------------------------------------- sequence
+
+
+def attention(q: Array, k: Array, v: Array, heads: int, causal: bool = False) -> Array:
+    """softmax(q k^T / sqrt(d)) v: q (..., T, E), k (..., S, E), v (..., S, F)."""
+
+    def by_head(x: Array) -> Array:  # (..., T, E) -> (..., heads, T, E / heads)
+        return jnp.swapaxes(x.reshape(*x.shape[:-1], heads, -1), -2, -3)
+
+    q, k, v = by_head(q), by_head(k), by_head(v)
+    scores = q @ jnp.swapaxes(k, -1, -2) / math.sqrt(q.shape[-1])
+    if causal:
+        seen = jnp.tril(jnp.ones(scores.shape[-2:], bool))
+        scores = jnp.where(seen, scores, -jnp.inf)
+    y = jnp.swapaxes(jax.nn.softmax(scores) @ v, -2, -3)
+    return y.reshape(*y.shape[:-2], -1)
+
+
+def sinusoidal(x: Array, base: float = 10000.0) -> Array:
+    """x (..., T, F) plus sines and cosines of t / base^(2i / F), interleaved."""
+    length, features = x.shape[-2:]
+    rate = base ** (-np.arange(0, features, 2) / features)
+    angle = np.outer(np.arange(length), rate)  # in float64
+    table = np.stack([np.sin(angle), np.cos(angle)], axis=-1).reshape(length, -1)
+    return x + jnp.asarray(table[:, :features], x.dtype)

@@ -1,0 +1,55 @@
+"""What training needs beside the model: batches, clipping, a rule optax lacks."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array, lax
+
+T = TypeVar("T")
+
+
+def copy_tree(tree: T) -> T:
+    """The same leaves in new objects, which may be assigned to."""
+    return jax.tree.map(lambda leaf: leaf, tree)
+
+
+@jax.jit
+def select(data: dict[str, Array], rows: Array) -> dict[str, Array]:
+    """The batch that holds some examples."""
+    return {name: values[rows] for name, values in data.items()}
+
+
+def scale_by_root_sum(eps: float) -> optax.GradientTransformation:
+    """g / (sqrt(sum g^2) + eps), as torch.optim.Adagrad (optax has eps in the root)."""
+
+    def init(params: Any) -> optax.ScaleByRssState:
+        return optax.ScaleByRssState(jax.tree.map(jnp.zeros_like, params))
+
+    def update(grads: Any, state: optax.ScaleByRssState, params: Any = None) -> Any:
+        total = jax.tree.map(lambda s, g: s + g * g, state.sum_of_squares, grads)
+        steps = jax.tree.map(lambda g, s: g / (jnp.sqrt(s) + eps), grads, total)
+        return steps, optax.ScaleByRssState(total)
+
+    return optax.GradientTransformation(init, update)
+
+
+def clip_norm(grads: T, largest: float) -> T:
+    """Gradients scaled so that their joint norm is at most `largest`."""
+    norm = jnp.sqrt(sum(jnp.sum(g * g) for g in jax.tree.leaves(grads)))
+    scale = jnp.minimum(largest / (norm + 1e-6), 1.0)
+    return jax.tree.map(lambda g: g * scale, grads)
+
+
+def clip_values(grads: T, largest: float) -> T:
+    """Gradients with every entry within [-largest, largest]."""
+    return jax.tree.map(lambda g: jnp.clip(g, -largest, largest), grads)
+
+
+def top_accuracy(logits: Array, label: Array, top: int, axis: int = -1) -> Array:
+    """The share of labels among the `top` largest logits along `axis`."""
+    found = lax.top_k(jnp.moveaxis(logits, axis, -1), top)[1]
+    return (found == label[..., None]).any(-1).mean()

@@ -1,0 +1,282 @@
+"""The `init` of a class: one line a member, loops where the spec has them, `None` for what a branch leaves out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nnspec.backends.express import Variable
+from nnspec.backends.folding import WIDTH
+from nnspec.backends.jax.members import Path, Tree, member_tree
+from nnspec.backends.jax.rows import row
+from nnspec.backends.program import Apply, Branch, ClassDef, Construct, ForEach, Invoke, LoopKey, Statement
+from nnspec.backends.source import Names, Writer, literal
+
+if TYPE_CHECKING:
+    from nnspec.backends.program import OpUse
+
+NEXT_KEY = "next(keys)"
+
+
+class ClassInit:
+    """Fields of a class and the lines that make them. Printing it settles most constructor arguments."""
+
+    def __init__(self, definition: ClassDef, printed: dict[ClassDef, ClassInit], attributes: dict[str, str]) -> None:
+        self.definition = definition
+        self.printed = printed
+        self.tree = member_tree(definition)
+        self.attributes = attributes  # what a first part of a path is called as a field, where that is another word
+        self.names = Names(("key", "keys", "cls", *attributes.values()))
+        self.guards: dict[Branch, tuple[Path, int]] = {}  # a field that tells which branch was taken
+        self.keys = 0
+        self.keys_in_loops = False
+        self.depth = 0
+        self.lines = Writer()
+        self.lines.depth = 2
+        self.fields: dict[str, str] = {}  # field name -> annotation
+        self.sources: dict[str, str] = {}  # field name -> what `cls(...)` is given
+
+    @property
+    def needs_key(self) -> bool:
+        return self.keys > 0
+
+    def run(self) -> None:
+        for part, child in self.tree.children.items():
+            if isinstance(part, LoopKey):
+                self.spread_loop(part, child)
+                continue
+            name = self.attributes.get(part, part)
+            self.sources[name] = self.field(name, child)
+            self.fields[name] = self.annotation(child, frozenset())
+        if self.keys == 1 and not self.keys_in_loops:
+            self.lines.lines = [line.replace(NEXT_KEY, "key") for line in self.lines.lines]
+            self.sources = {n: s.replace(NEXT_KEY, "key") for n, s in self.sources.items()}
+
+    def spread_loop(self, part: LoopKey, child: Tree) -> None:
+        """Copies that are fields of the class themselves: a dict that `cls` unpacks."""
+        name = self.names.fresh("copies")
+        self.lines.line(f"{name} = {{}}")
+        self.loop(f"{name}", [(part, child)], as_list=False, applied=frozenset())
+        self.sources[f"**{name}"] = ""
+        for key in part.keys:
+            self.fields[self.attributes.get(key, key)] = self.annotation(child, frozenset())
+
+    # ---------------------------------------------------------------- one field
+
+    def field(self, name: str, tree: Tree) -> str:
+        """Source of a field; what does not fit an expression becomes statements before."""
+        side = tree.only_side(frozenset())
+        if side is None and not (tree.made and len(tree.made) > 1):
+            found = self.simple(tree, room=WIDTH - 14 - len(name))
+            if found:
+                return found
+        self.fill(name, tree, self.lines, frozenset())
+        return name
+
+    def simple(self, tree: Tree, applied: frozenset[Branch] = frozenset(), room: int = 10**6) -> str:
+        """The expression of a tree without further branches; loops only where they fit one line."""
+        if not tree.children:
+            if len(tree.made) > 1 or any(branch not in applied for branch, _ in tree.made[0].sides):
+                return ""
+            return self.make(tree.made[0].statement)
+        parts = []
+        marks = self.mark()
+        for part, child in tree.children.items():
+            if not isinstance(part, LoopKey):
+                inside = self.simple(child, applied)
+            else:
+                alone = tree.is_list and len(tree.children) == 1
+                inside = self.simple_loop(part, child, applied, room) if alone else ""
+            if not inside:
+                self.reset(marks)
+                return ""
+            parts.append((part, inside))
+        if isinstance(parts[0][0], LoopKey):
+            return parts[0][1]
+        if tree.is_list:
+            return f"[{', '.join(source for _, source in parts)}]"
+        return "{" + ", ".join(f"{literal(part)}: {source}" for part, source in parts if isinstance(part, str)) + "}"
+
+    def simple_loop(self, part: LoopKey, child: Tree, applied: frozenset[Branch], room: int) -> str:
+        self.depth += 1
+        inside = self.simple(child, applied)
+        self.depth -= 1
+        if not inside:
+            return ""
+        source = f"[{inside} for {part.loop.header([inside])}]"
+        return source if len(source) <= room else ""
+
+    def mark(self) -> tuple[int, bool]:
+        return self.keys, self.keys_in_loops
+
+    def reset(self, marks: tuple[int, bool]) -> None:
+        self.keys, self.keys_in_loops = marks
+
+    # ---------------------------------------------------------------- statements
+
+    def fill(self, place: str, tree: Tree, out: Writer, applied: frozenset[Branch]) -> None:
+        """Statements that leave the value of a tree in `place`."""
+        side = tree.only_side(applied)
+        if side is not None:
+            branch, taken = side
+            self.guards.setdefault(branch, (tree.path, taken))
+            out.line(f"{place} = None")
+            inner = self.inner(out)
+            self.fill(place, tree, inner, applied | {branch})
+            self.print_if(branch, taken, inner, None, out)
+        elif not tree.children:
+            self.fill_leaf(place, tree, out, applied)
+        else:
+            self.fill_container(place, tree, out, applied)
+
+    def fill_leaf(self, place: str, tree: Tree, out: Writer, applied: frozenset[Branch]) -> None:
+        """A member that has a form of its own in each branch, or is made unconditionally."""
+        rest = [[s for s in made.sides if s[0] not in applied] for made in tree.made]
+        if not rest[0]:
+            out.line(f"{place} = {self.make(tree.made[0].statement)}")
+            return
+        branch = rest[0][0][0]
+        sides = []
+        for side in (0, 1):
+            half, inner = Tree(tree.path), self.inner(out)
+            half.made = [m for m, r in zip(tree.made, rest, strict=True) if r and r[0] == (branch, side)]
+            if half.made:
+                self.fill(place, half, inner, applied | {branch})
+            sides.append(inner)
+        self.print_if(branch, 0, sides[0], sides[1], out)
+
+    def fill_container(self, place: str, tree: Tree, out: Writer, applied: frozenset[Branch]) -> None:
+        children = list(tree.children.items())
+        first: list[str] = []
+        while children and not isinstance(children[0][0], LoopKey):
+            child = children[0][1]
+            found = self.simple(child, applied) if child.only_side(applied) is None else ""
+            if not found:
+                break
+            first.append(found if tree.is_list else f"{literal(children[0][0])}: {found}")
+            children.pop(0)
+        out.line(f"{place} = [{', '.join(first)}]" if tree.is_list else f"{place} = {{{', '.join(first)}}}")
+        while children:
+            part, child = children.pop(0)
+            if isinstance(part, LoopKey):
+                together = [(part, child)]
+                while children and isinstance(children[0][0], LoopKey) and children[0][0].loop is part.loop:
+                    together.append(children.pop(0))  # type: ignore[arg-type]  # checked to be a LoopKey
+                self.loop(place, together, tree.is_list, applied, out)
+            else:
+                self.entry(place, literal(part), child, tree.is_list, out, applied)
+
+    def entry(self, place: str, key: str, child: Tree, as_list: bool, out: Writer, applied: frozenset[Branch]) -> None:
+        """One more entry of the container at `place`."""
+        found = self.simple(child, applied) if child.only_side(applied) is None else ""
+        if found and as_list:
+            out.line(f"{place}.append({found})")
+        elif found:
+            out.line(f"{place}[{key}] = {found}")
+        elif as_list:
+            name = self.names.fresh("layer")
+            self.fill(name, child, out, applied)
+            out.line(f"{place}.append({name})")
+        else:
+            self.fill(f"{place}[{key}]", child, out, applied)
+
+    def loop(
+        self,
+        place: str,
+        together: list[tuple[LoopKey, Tree]],
+        as_list: bool,
+        applied: frozenset[Branch],
+        out: Writer | None = None,
+    ) -> None:
+        """The copies that one loop makes, an iteration after the other."""
+        out = out or self.lines
+        loop, inner = together[0][0].loop, self.inner(out)
+        self.depth += 1
+        for part, child in together:
+            key = "" if as_list else loop_variable(loop, [literal(k) for k in part.keys], "name")
+            self.entry(place, key, child, as_list, inner, applied)
+        self.depth -= 1
+        out.line(f"for {loop.header(inner.lines)}:")
+        out.lines.extend(inner.lines)
+
+    def print_if(self, branch: Branch, taken: int, then: Writer, otherwise: Writer | None, out: Writer) -> None:
+        out.line(f"if {branch.condition if taken == 0 else negated(branch.condition)}:")
+        out.lines.extend(then.lines)
+        if otherwise is not None and otherwise.lines:
+            out.line("else:")
+            out.lines.extend(otherwise.lines)
+
+    def inner(self, out: Writer) -> Writer:
+        writer = Writer()
+        writer.depth = out.depth + 1
+        return writer
+
+    # ---------------------------------------------------------------- members
+
+    def make(self, statement: Statement) -> str:
+        """`Conv.init(next(keys), (8, 1, 3, 3))`, or the `init` of another class."""
+        if isinstance(statement, Apply):
+            return self.make_layer(statement.use)
+        if isinstance(statement, Invoke):
+            return self.make_block(statement)
+        assert isinstance(statement, Construct)
+        if statement.use is not None:
+            return self.make_layer(statement.use)
+        assert statement.invoke is not None
+        return self.make_block(statement.invoke)
+
+    def make_layer(self, use: OpUse) -> str:
+        construct = row(use).construct
+        assert construct is not None, type(use.op).__name__
+        return construct(use, self.key)
+
+    def make_block(self, invoke: Invoke) -> str:
+        made = self.printed[invoke.definition]
+        parts = [self.key()] if made.needs_key else []
+        for argument, source in invoke.constructor:
+            if argument.default is None:
+                parts.append(source)
+            elif source != literal(argument.default):
+                parts.append(f"{argument.name}={source}")
+        return f"{invoke.definition.name}.init({', '.join(parts)})"
+
+    def key(self) -> str:
+        self.keys += 1
+        self.keys_in_loops |= self.depth > 0
+        return NEXT_KEY
+
+    # ---------------------------------------------------------------- annotations
+
+    def annotation(self, tree: Tree, applied: frozenset[Branch]) -> str:
+        side = tree.only_side(applied)
+        if side is not None:
+            return f"{self.annotation(tree, applied | {side[0]})} | None"
+        if not tree.children:
+            return " | ".join(dict.fromkeys(self.kind(made.statement) for made in tree.made))
+        kinds = dict.fromkeys(self.annotation(child, applied) for child in tree.children.values())
+        inside = " | ".join(kinds)
+        return f"list[{inside}]" if tree.is_list else f"dict[str, {inside}]"
+
+    def kind(self, statement: Statement) -> str:
+        if isinstance(statement, Construct):
+            return row(statement.use).kind if statement.use is not None else statement.invoke.definition.name  # type: ignore[union-attr]
+        if isinstance(statement, Apply):
+            return row(statement.use).kind
+        assert isinstance(statement, Invoke)
+        return statement.definition.name
+
+
+def loop_variable(loop: ForEach, cells: list[str], hint: str) -> str:
+    """The loop variable whose value in each iteration has this source; made on first need."""
+    assert loop.scope is not None
+    marked = [f"{hint}:{cell}" for cell in cells]
+    for variable in loop.scope.variables:
+        if variable.keys == marked:
+            return variable.name
+    variable = Variable(loop.scope.names.fresh(hint), {}, lambda k: cells[k], marked)
+    loop.scope.variables.insert(0, variable)
+    return variable.name
+
+
+def negated(condition: str) -> str:
+    """The opposite of a condition, for what stands in an `else`."""
+    return f"not {condition}" if condition.replace(".", "").isidentifier() else f"not ({condition})"

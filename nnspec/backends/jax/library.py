@@ -1,0 +1,123 @@
+"""The definitions that emitted JAX files carry: which ones a text uses, and the imports it needs.
+
+The modules in `helpers/` are read as text, never imported: a spec compiles without JAX installed.
+"""
+
+from __future__ import annotations
+
+import ast
+from functools import lru_cache
+from pathlib import Path
+
+from nnspec.backends.folding import WIDTH
+from nnspec.record import Record
+
+_FILES = ("layers.py", "functions.py", "losses.py", "training.py")
+
+# What an emitted file may import: the name it binds, and the line that binds it.
+_STANDARD = {
+    "itertools": "import itertools",
+    "math": "import math",
+    "fnmatchcase": "from fnmatch import fnmatchcase",
+    "Iterator": "from collections.abc import Iterator",
+    "dataclass": "from dataclasses import dataclass",
+    "field": "from dataclasses import field",
+    "replace": "from dataclasses import replace",
+    "partial": "from functools import partial",
+    "Any": "from typing import Any",
+    "TypeVar": "from typing import TypeVar",
+    "Iterable": "from collections.abc import Iterable",
+}
+_THIRD_PARTY = {
+    "jax": "import jax",
+    "jnp": "import jax.numpy as jnp",
+    "np": "import numpy as np",
+    "optax": "import optax",
+    "Array": "from jax import Array",
+    "lax": "from jax import lax",
+    "initializers": "from jax.nn import initializers",
+    "Initializer": "from jax.nn.initializers import Initializer",
+    "keystr": "from jax.tree_util import keystr",
+    "register_dataclass": "from jax.tree_util import register_dataclass",
+    "tree_leaves_with_path": "from jax.tree_util import tree_leaves_with_path",
+    "tree_map_with_path": "from jax.tree_util import tree_map_with_path",
+}
+IMPORTED = frozenset(_STANDARD) | frozenset(_THIRD_PARTY)
+
+
+class Definition(Record):
+    """One class, function or constant of `helpers/`: its text and the other definitions it needs."""
+
+    name: str
+    text: str
+    needs: frozenset[str]
+
+
+@lru_cache(maxsize=1)
+def definitions() -> dict[str, Definition]:
+    """Every definition by name, in the order of the files."""
+    found: dict[str, tuple[str, ast.stmt]] = {}
+    for name in _FILES:
+        text = (Path(__file__).parent / "helpers" / name).read_text("utf-8")
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef):
+                found[node.name] = text, node
+            elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                found[node.targets[0].id] = text, node
+    return {
+        name: Definition(name, _segment(text, node), frozenset((names(node) & found.keys()) - {name}))
+        for name, (text, node) in found.items()
+    }
+
+
+def _segment(text: str, node: ast.stmt) -> str:
+    decorators = getattr(node, "decorator_list", [])
+    start = min([node.lineno, *(d.lineno for d in decorators)])
+    return "\n".join(text.splitlines()[start - 1 : node.end_lineno])
+
+
+def names(tree: ast.AST) -> set[str]:
+    """Every name that a piece of source reads."""
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+def carried(body: str) -> list[Definition]:
+    """The definitions that a text uses, and all that those use, in the order of the files."""
+    table = definitions()
+    wanted: set[str] = set()
+    queue = [name for name in names(ast.parse(body)) if name in table]
+    while queue:
+        name = queue.pop()
+        if name not in wanted:
+            wanted.add(name)
+            queue.extend(table[name].needs)
+    return [definition for name, definition in table.items() if name in wanted]
+
+
+def imports(body: str) -> str:
+    """The import lines of a text, sorted as ruff sorts them."""
+    used = names(ast.parse(body))
+    sections = [_section(table, used) for table in (_STANDARD, _THIRD_PARTY)]
+    return "\n\n".join("\n".join(lines) for lines in sections if lines)
+
+
+def _section(table: dict[str, str], used: set[str]) -> list[str]:
+    plain = sorted(line for name, line in table.items() if name in used and line.startswith("import"))
+    grouped: dict[str, list[str]] = {}
+    for name, line in table.items():
+        if name in used and line.startswith("from"):
+            grouped.setdefault(line.split()[1], []).append(name)
+    ordered = {module: sorted(found, key=_import_order) for module, found in sorted(grouped.items())}
+    return plain + [_from(module, found) for module, found in ordered.items()]
+
+
+def _from(module: str, found: list[str]) -> str:
+    line = f"from {module} import {', '.join(found)}"
+    if len(line) <= WIDTH:
+        return line
+    return "\n".join([f"from {module} import (", *(f"    {name}," for name in found), ")"])
+
+
+def _import_order(name: str) -> tuple[int, str]:
+    """Constants, then classes, then the rest: isort's order within a line."""
+    return (0 if name.isupper() else 1 if name[0].isupper() else 2), name

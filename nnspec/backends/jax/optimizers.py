@@ -1,0 +1,126 @@
+"""Optimizers in optax, every hyperparameter given, with the rates handed in at each step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nnspec.backends.source import Writer, literal
+
+if TYPE_CHECKING:
+    from nnspec.backends.program import Program
+    from nnspec.ir.graph import Training
+    from nnspec.optim.base import Optimizer
+
+FROZEN = "frozen"  # the label of leaves that no optimizer updates
+
+
+def has_labels(program: Program) -> bool:
+    """Whether some leaves are updated differently from others, or not at all."""
+    assert program.training is not None
+    buffers = any(p.role == "buffer" for p in program.graph.root.parameters())
+    return buffers or len(program.training.groups) > 1 or any(g.optimizer is None for g in program.training.groups)
+
+
+def print_optimizer(program: Program, out: Writer) -> None:
+    training = program.training
+    assert training is not None
+    labelled = has_labels(program)
+    names = _names(training)
+    if labelled:
+        _print_labels(program, names, out)
+    out.blank(2)
+    rate = "lr: Array | float" if len(training.groups) < 2 else "lr: Array"
+    with out.indented(f"def optimizer({rate}) -> optax.GradientTransformation:"):
+        if not labelled:
+            out.docstring("The update rule at a learning rate; its state does not depend on the rate.")
+            out.line(f"return {source(training.groups[0].optimizer, 'lr')}")
+        else:
+            many = "at a learning rate a group" if len(training.groups) > 1 else "at a learning rate"
+            out.docstring(f"The update rules {many}; their state does not depend on the rate.")
+            entries = [
+                f"{literal(name)}: {source(g.optimizer, 'lr' if len(names) == 1 else f'lr[{k}]')}"
+                for k, (name, g) in enumerate(zip(names, training.groups, strict=True))
+                if g.optimizer is not None
+            ]
+            entries.append(f"{literal(FROZEN)}: optax.set_to_zero()")
+            out.line(f"rules = {{{', '.join(entries)}}}")
+            out.line("return optax.multi_transform(rules, labels)")
+    _print_update(program, labelled, out)
+
+
+def _print_update(program: Program, labelled: bool, out: Writer) -> None:
+    model, training = program.root.name, program.training
+    assert training is not None
+    out.blank(2)
+    arguments = f"model: {model}, opt_state: optax.OptState, grads: {model}, lr: Array | float"
+    with out.indented(f"def update({arguments}) -> tuple[{model}, optax.OptState]:"):
+        out.docstring("One step of the optimizer.")
+        norm, value = training.settings.get("clip_norm"), training.settings.get("clip_value")
+        if norm and labelled:
+            held = f'jnp.zeros_like(g) if label == "{FROZEN}" else g'
+            out.line(f"grads = jax.tree.map(lambda g, label: {held}, grads, labels(model))")
+        if value:
+            out.line(f"grads = clip_values(grads, {literal(float(value))})")  # type: ignore[arg-type]  # a checked number
+        if norm:
+            out.line(f"grads = clip_norm(grads, {literal(float(norm))})")  # type: ignore[arg-type]  # a checked number
+        out.line("updates, opt_state = optimizer(lr).update(grads, opt_state, model)")
+        out.line("return optax.apply_updates(model, updates), opt_state")
+
+
+def _names(training: Training) -> list[str]:
+    """A label for each group: its pattern, or for one alone its rule."""
+    if len(training.groups) == 1 and training.groups[0].optimizer is not None:
+        return [training.groups[0].optimizer.name]
+    return [g.pattern if g.pattern != FROZEN else f"{FROZEN} group" for g in training.groups]
+
+
+def _print_labels(program: Program, names: list[str], out: Writer) -> None:
+    training, model = program.training, program.root.name
+    assert training is not None
+    out.blank(2)
+    with out.indented(f"def labels(model: {model}) -> {model}:"):
+        out.docstring("Which rule updates each leaf, a tree of the model's form.")
+        out.blank()
+        with out.indented("def label(keys: Any, leaf: Array) -> str:"):
+            out.line("path = path_of(keys)")
+            if any(p.role == "buffer" for p in program.graph.root.parameters()):
+                with out.indented('if path.endswith((".running_mean", ".running_var")):'):
+                    out.line(f"return {literal(FROZEN)}")
+            for name, group in reversed(list(zip(names, training.groups, strict=True))):
+                found = literal(name if group.optimizer is not None else FROZEN)
+                if group.pattern == "*":
+                    out.line(f"return {found}")
+                    break
+                with out.indented(f"if {_test(group.pattern)}:"):
+                    out.line(f"return {found}")
+            else:
+                out.line(f"return {literal(FROZEN)}")
+        out.blank()
+        out.line("return tree_map_with_path(label, model)")
+
+
+def _test(pattern: str) -> str:
+    below = f"path.startswith({literal(pattern + '.')})"
+    if any(c in pattern for c in "*?["):
+        return f"fnmatchcase(path, {literal(pattern)}) or {below}"
+    return f"path == {literal(pattern)} or {below}"
+
+
+def source(optimizer: Optimizer | None, lr: str) -> str:
+    """The optax rule with PyTorch's meaning of every number."""
+    assert optimizer is not None
+    number = {name: literal(getattr(optimizer, name)) for name in optimizer._fields if name != "lr"}
+    if optimizer.name == "sgd":
+        momentum = f", momentum={number['momentum']}, nesterov={number['nesterov']}" if optimizer.state_names() else ""
+        return f"optax.sgd({lr}{momentum})"
+    if optimizer.name == "adagrad":
+        return f"optax.chain(scale_by_root_sum(eps={number['eps']}), optax.scale(-{lr}))"
+    if optimizer.name == "rmsprop":
+        mean = f"optax.scale_by_rms(decay={number['alpha']}, eps={number['eps']}, eps_in_sqrt=False)"
+        trace = f", optax.trace(decay={number['momentum']})" if "momentum_buffer" in optimizer.state_names() else ""
+        return f"optax.chain({mean}{trace}, optax.scale(-{lr}))"
+    moments = f"b1={number['beta1']}, b2={number['beta2']}, eps={number['eps']}"
+    if optimizer.name == "adamw":
+        return f"optax.adamw({lr}, {moments}, weight_decay={number['decay']})"
+    assert optimizer.name == "adam", optimizer.name
+    return f"optax.adam({lr}, {moments})"

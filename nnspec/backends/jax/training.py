@@ -1,0 +1,410 @@
+"""The functions beside the model: state by path, outputs, loss, optimizer, training steps, evaluation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nnspec.backends.jax.init import ClassInit
+from nnspec.backends.jax.metrics import measure
+from nnspec.backends.jax.module import ClassPrinter
+from nnspec.backends.jax.optimizers import print_optimizer
+from nnspec.backends.metrics import key as metric_key
+from nnspec.backends.program import LoopKey
+from nnspec.backends.source import Writer, literal
+from nnspec.backends.values import field_of
+from nnspec.ir.graph import Layer, Module
+
+if TYPE_CHECKING:
+    from nnspec.backends.base import Options
+    from nnspec.backends.jax.facts import Facts
+    from nnspec.backends.program import ClassDef, Program
+    from nnspec.ir.graph import Field, Value
+
+BATCH = "batch: dict[str, Array]"
+
+
+class TrainingPrinter:
+    """Prints what stands beside the classes of a program."""
+
+    def __init__(self, program: Program, options: Options, facts: Facts, printed: dict[ClassDef, ClassInit]) -> None:
+        self.program = program
+        self.options = options
+        self.facts = facts
+        self.printed = printed
+        self.model = program.root.name
+        self.needs = facts.needs[program.root]
+        self.noises = program.fields("noise")
+        self.has_key = self.needs.key or bool(self.noises)
+        self.objective = ClassPrinter(program.objective, facts, dict(printed), {}) if program.objective else None
+        self.uses_step = program.training is not None and program.training.uses_step
+
+    def print(self, renamed: dict[str, str], out: Writer) -> None:
+        self.print_state(renamed, out)
+        self.print_noise(out)
+        self.print_outputs(out)
+        if self.program.training is None:
+            if self.options.verify:
+                self.print_projection(out)
+                self.print_gradients(out)
+            return
+        self.print_weights(out)
+        self.print_loss(out)
+        self.print_gradients(out)
+        print_optimizer(self.program, out)
+        self.print_step(out)
+        self.print_steps(out)
+        self.print_evaluate(out)
+
+    # ---------------------------------------------------------------- state by path
+
+    def print_state(self, renamed: dict[str, str], out: Writer) -> None:
+        """`renamed` maps fields to parts of paths that no field can be called."""
+        out.blank(2)
+        with out.indented("def path_of(keys: Any) -> str:"):
+            out.docstring("The name of a leaf, as PyTorch would have it: `features.0.weight`.")
+            out.line('path = keystr(keys, simple=True, separator=".")')
+            if renamed:
+                out.line(f"names = {{{', '.join(f'{literal(k)}: {literal(v)}' for k, v in renamed.items())}}}")
+                out.line('return ".".join(names.get(part, part) for part in path.split("."))')
+            else:
+                out.lines[-1] = out.lines[-1].replace("path = ", "return ", 1)
+        out.blank(2)
+        with out.indented(f"def to_state(model: {self.model}) -> dict[str, Array]:"):
+            out.docstring("Every parameter and running statistic by its path.")
+            out.line("return {path_of(keys): leaf for keys, leaf in tree_leaves_with_path(model)}")
+        out.blank(2)
+        with out.indented(f"def from_state(model: {self.model}, state: dict[str, Any]) -> {self.model}:"):
+            out.docstring("The model with the arrays of a state: `safetensors.numpy.load_file(path)` reads one.")
+            out.blank()
+            with out.indented("def put(keys: Any, leaf: Array) -> Array:"):
+                out.line("return jnp.array(state[path_of(keys)], leaf.dtype)")
+            out.blank()
+            out.line("return tree_map_with_path(put, model)")
+
+    def init_arguments(self) -> str:
+        return "key" if self.printed[self.program.root].needs_key else ""
+
+    # ---------------------------------------------------------------- calling the model
+
+    def print_noise(self, out: Writer) -> None:
+        """Fields that are drawn for each example, unless the batch brings them."""
+        if not self.noises:
+            return
+        out.blank(2)
+        header = f"def with_noise({BATCH}, key: Array | None) -> dict[str, Array]:"
+        with out.indented(header):
+            out.docstring("The batch and a fresh draw of what the model calls noise, unless the batch brings it.")
+            with out.indented("if key is None:"):
+                out.line("return batch")
+            first = next((f for f in self.program.graph.fields if f.role != "noise"), None)
+            out.line("keys = key_stream(key)")
+            out.line(f"size = len(batch[{literal(first.name)}])" if first is not None else "size = 1")
+            entries = ", ".join(f"{literal(f.name)}: {_draw(f)}" for f in self.noises)
+            out.line(f"return {{{entries}, **batch}}")
+
+    def arguments(self, *names: str) -> str:
+        """Those of training, key and step that this model has, as parameters of a function."""
+        known = {
+            "training": "training: bool = False" if self.needs.training else "",
+            "key": "key: Array | None = None" if self.has_key else "",
+            "step": "step: Array | int = 1" if self.uses_step else "",
+        }
+        return "".join(f", {known[name]}" for name in names if known[name])
+
+    def passed(self, *names: str) -> str:
+        """The same, handed on by name."""
+        has = {"training": self.needs.training, "key": self.has_key, "step": self.uses_step}
+        return "".join(f", {name}={name}" for name in names if has[name])
+
+    def bind_noise(self, out: Writer) -> str:
+        """Draw the noise fields; the key that is left for the model."""
+        if not self.noises:
+            return "key"
+        if not self.needs.key:
+            out.line("batch = with_noise(batch, key)")
+            return ""
+        out.line("keys = key_stream(key)")
+        out.line("batch = with_noise(batch, next(keys))")
+        return "next(keys)"
+
+    def call_model(self, targets: list[str], key: str, training: str, keep: bool) -> str:
+        """`logits = model(batch["image"])`; `keep` binds the model with its new running statistics."""
+        fields = [field_of(self.program.graph, v) for v in self.program.graph.root.inputs]
+        given = [f"batch[{literal(f.name)}]" for f in fields if f is not None]
+        if self.needs.training and training != "False":
+            given.append(f"training={training}")
+        if self.needs.key and key:
+            given.append(f"key={key}")
+        names = [*targets, *(["model" if keep else "_"] if self.needs.own else [])]
+        return f"{', '.join(names)} = model({', '.join(given)})"
+
+    def print_outputs(self, out: Writer) -> None:
+        out.blank(2)
+        header = f"def outputs(model: {self.model}, {BATCH}{self.arguments('training', 'key')}) -> dict[str, Array]:"
+        with out.indented(header):
+            out.docstring("The results of the model by name.")
+            key = self.bind_noise(out)
+            names, returns = list(self.program.graph.outputs), self.program.root.returns
+            targets = [r if k < len(names) else "_" for k, r in enumerate(returns)]
+            if len(set(targets[: len(names)])) < len(names):
+                targets = [f"y{k}" if k < len(names) else "_" for k in range(len(returns))]
+            out.line(self.call_model(targets, key, "training", keep=False))
+            pairs = [f"{literal(n)}: {v}" for n, v in zip(names, targets, strict=False)]
+            out.line(f"return {{{', '.join(pairs)}}}")
+
+    # ---------------------------------------------------------------- the objective
+
+    def print_projection(self, out: Writer) -> None:
+        """Without an objective, agreement is checked on a fixed random projection of the outputs."""
+        out.blank(2)
+        result = f"tuple[Array, {self.model}]" if self.needs.own else "Array"
+        with out.indented(f"def loss(model: {self.model}, {BATCH}{self.arguments('training', 'key')}) -> {result}:"):
+            out.docstring("The outputs, each weighted with the tensor of its name that the batch brings, summed.")
+            key = self.bind_noise(out)
+            outputs = list(self.program.graph.outputs.items())
+            floats = [k for k, (_, v) in enumerate(outputs) if v.type.is_float]
+            targets = [f"y{k}" if k in floats else "_" for k in range(len(self.program.root.returns))]
+            out.line(self.call_model(targets, key, "training", keep=True))
+            terms = [f"(y{k} * batch[{literal(outputs[k][0] + '.weight')}]).sum()" for k in floats]
+            total = " + ".join(terms) or "jnp.zeros(())"
+            out.line(f"return {total}{', model' if self.needs.own else ''}")
+
+    def print_weights(self, out: Writer) -> None:
+        """A selector for each set of parameters that a penalty reads."""
+        for paths, name in self.penalised().items():
+            out.blank(2)
+            with out.indented(f"def {name}(model: {self.model}) -> list[Array]:"):
+                trained = [p for p in self.program.graph.root.parameters() if p.role != "buffer"]
+                everything = {p.path for p in trained if len(p.shape) > 1}
+                if set(paths) == everything:
+                    out.docstring("What a regulariser acts on: every weight, no bias and no scale.")
+                    out.line("return [leaf for leaf in jax.tree.leaves(model) if leaf.ndim > 1]")
+                else:
+                    out.docstring("What a regulariser acts on.")
+                    out.line(f"names = {literal(list(paths))}")
+                    out.line("state = to_state(model)")
+                    out.line("return [state[name] for name in names]")
+
+    def penalised(self) -> dict[tuple[str, ...], str]:
+        """The sets of paths under penalties, each with the name of the function that selects them."""
+        found: dict[tuple[str, ...], str] = {}
+        assert self.program.objective is not None
+        for item in self.program.objective.module.flat():
+            paths = getattr(getattr(item, "op", None), "paths", None)
+            if paths is not None and tuple(paths) not in found:
+                found[tuple(paths)] = "weights" if not found else f"weights_{len(found) + 1}"
+        return found
+
+    def print_loss(self, out: Writer) -> None:
+        objective, training = self.program.objective, self.program.training
+        assert objective is not None and training is not None and self.objective is not None
+        body = Writer()
+        body.depth = 1
+        self.objective.weights = self.penalised()
+        self.objective.forward(objective.body, body)
+        (result,) = objective.returns
+        value = self.objective.argument(result)
+        step = objective.inputs[len(training.reads)] if training.uses_step else ""
+        out.blank(2)
+        kind = f"tuple[Array, {self.model}]" if self.needs.own else "Array"
+        arguments = self.arguments("step", "training", "key")
+        with out.indented(f"def loss(model: {self.model}, {BATCH}{arguments}) -> {kind}:"):
+            doc = "What training minimises, averaged over the batch"
+            out.docstring(f"{doc}; and the model with its statistics moved on." if self.needs.own else f"{doc}.")
+            key = self.bind_noise(out)
+            self.read_values(list(zip(training.reads, objective.inputs, strict=False)), key, out)
+            if step and step != "step":
+                out.line(f"{step} = step")
+            for index, name in enumerate(objective.captures):
+                source = self.locate(objective.module.captures[index])
+                if source != name:
+                    out.line(f"{name} = {source}")
+        if body.lines and body.lines[-1].startswith(f"    {value} = ") and result in objective.returns:
+            body.lines[-1] = body.lines[-1].replace(value, "value" if self.needs.own else "return", 1)
+            body.lines[-1] = body.lines[-1].replace("return = ", "return ", 1)
+            value = "value"
+        if self.needs.own:
+            body.line(f"return {value}, model")
+        elif not any(line.startswith("    return ") for line in body.lines):
+            body.line(f"return {value}")
+        out.lines.extend(body.lines)
+
+    def read_values(self, reads: list[tuple[Value, str]], key: str, out: Writer) -> None:
+        """Bind the names that an expression over the model's values reads."""
+        graph = self.program.graph
+        results = [*graph.outputs.values(), *graph.taps.values()]
+        wanted: dict[Value, str] = {}
+        for value, name in reads:
+            if field_of(graph, value) is None:
+                wanted.setdefault(value, name)
+        if wanted or self.needs.own:
+            targets = [wanted.pop(value, "_") for value in results]
+            out.line(self.call_model(targets, key, "training", keep=True))
+            for value, name in reads:
+                if value in results and targets[results.index(value)] != name:
+                    out.line(f"{name} = {targets[results.index(value)]}")
+        for value, name in reads:
+            field = field_of(graph, value)
+            if field is not None:
+                out.line(f"{name} = batch[{literal(field.name)}]")
+
+    def locate(self, captured: Value | Layer | Module) -> str:
+        """Where a layer or block that the objective reads stands in the model."""
+        assert isinstance(captured, Layer | Module)
+        source, definition = "model", self.program.root
+        tree = self.printed[definition].tree
+        for part in captured.path.split("."):
+            if not tree.children and tree.path:  # a block: go on in its class
+                definition = next(d for d in self.program.classes if any(m.path == self.path_so_far for m in d.modules))
+                tree = self.printed[definition].tree
+            at_class = not tree.path
+            inside = tree
+            tree = next(c for p, c in inside.children.items() if part in (p.keys if isinstance(p, LoopKey) else (p,)))
+            if at_class:
+                source += f".{self.printed[definition].attributes.get(part, part)}"
+                self.path_so_far = part if source.count(".") == 1 else f"{self.path_so_far}.{part}"
+            else:
+                source += f"[{part if inside.is_list else literal(part)}]"
+                self.path_so_far += f".{part}"
+        return source
+
+    path_so_far = ""
+
+    # ---------------------------------------------------------------- gradients and steps
+
+    def print_gradients(self, out: Writer) -> None:
+        out.blank(2)
+        own = self.needs.own
+        results = f"tuple[Array, {self.model}, {self.model}]" if own else f"tuple[Array, {self.model}]"
+        out.line("@jax.jit")
+        with out.indented(f"def gradients(model: {self.model}, {BATCH}{self.arguments('step', 'key')}) -> {results}:"):
+            what = "The loss of a batch in training and its gradient, a tree of the model's form"
+            out.docstring(f"{what};\nand the model with its running statistics moved on." if own else f"{what}.")
+            self.print_value_and_grad(out)
+            out.line(f"return value, grads{', model' if own else ''}")
+
+    def print_value_and_grad(self, out: Writer) -> None:
+        given = "model, batch"
+        given += ", step=step" if self.uses_step and self.program.training is not None else ""
+        given += ", training=True" if self.needs.training else ""
+        given += ", key=key" if self.has_key else ""
+        if self.needs.own:
+            out.line("grad = jax.value_and_grad(loss, has_aux=True)")
+            out.line(f"(value, model), grads = grad({given})")
+        else:
+            out.line(f"value, grads = jax.value_and_grad(loss)({given})")
+
+    def print_step(self, out: Writer) -> None:
+        out.blank(2)
+        out.line("@partial(jax.jit, donate_argnums=(0, 1))")
+        arguments = (
+            f"model: {self.model}, opt_state: optax.OptState, {BATCH}, lr: Array | float{self.arguments('step', 'key')}"
+        )
+        with out.indented(f"def train_step({arguments}) -> tuple[{self.model}, optax.OptState, Array]:"):
+            out.docstring("One update from one batch; model and opt_state are given up to their successors.")
+            self.print_value_and_grad(out)
+            out.line("model, opt_state = update(model, opt_state, grads, lr)")
+            out.line("return model, opt_state, value")
+
+    def print_steps(self, out: Writer) -> None:
+        scan = self.options.optimize > 0 and not self.has_convolution()
+        counted = self.uses_step or self.has_key
+        arguments = f"model: {self.model}, opt_state: optax.OptState, data: dict[str, Array]"
+        kind = "Array" if scan else "np.ndarray"
+        arguments += f", order: {kind}, lr: {kind}"
+        arguments += ", key: Array | None = None" if self.has_key else ""
+        arguments += ", first_step: Array | int = 1" if counted else ""
+        out.blank(2)
+        if scan:
+            out.line("@partial(jax.jit, donate_argnums=(0, 1))")
+        result = f"tuple[{self.model}, optax.OptState, {'Array' if scan else 'np.ndarray'}]"
+        with out.indented(f"def train_steps({arguments}) -> {result}:"):
+            out.docstring("One update for each row of `order`, which holds the examples of a batch; their losses.")
+            if scan:
+                self.print_scan(counted, out)
+            else:
+                self.print_loop(counted, out)
+
+    def step_arguments(self) -> str:
+        given = ", step=step" if self.uses_step else ""
+        return given + (", key=None if key is None else jax.random.fold_in(key, step)" if self.has_key else "")
+
+    def print_scan(self, counted: bool, out: Writer) -> None:
+        out.blank()
+        with out.indented("def one(state: Any, now: Any) -> Any:"):
+            out.line("rows, rate, step = now" if counted else "rows, rate = now")
+            out.line(f"*state, value = train_step(*state, select(data, rows), rate{self.step_arguments()})")
+            out.line("return tuple(state), value")
+        out.blank()
+        if counted:
+            out.line("steps = first_step + jnp.arange(len(order))")
+        out.line(f"now = (order, lr{', steps' if counted else ''})")
+        out.line("(model, opt_state), losses = lax.scan(one, (model, opt_state), now)")
+        out.line("return model, opt_state, losses")
+
+    def print_loop(self, counted: bool, out: Writer) -> None:
+        out.line("losses = []")
+        rows = "enumerate(zip(order, lr, strict=True), first_step)" if counted else "zip(order, lr, strict=True)"
+        with out.indented(f"for {'step, (rows, rate)' if counted else 'rows, rate'} in {rows}:"):
+            out.line("batch = select(data, rows)")
+            call = f"train_step(model, opt_state, batch, rate{self.step_arguments()})"
+            out.line(f"model, opt_state, value = {call}")
+            out.line("losses.append(value)")
+        out.line("return model, opt_state, np.array(jax.device_get(losses))")
+
+    def has_convolution(self) -> bool:
+        """XLA's convolutions are several times slower inside a scan on CPU."""
+        return any(
+            type(getattr(item, "op", None)).__name__ in ("Conv", "ConvTranspose")
+            for module in self.program.graph.root.modules()
+            for item in module.flat()
+        )
+
+    def print_evaluate(self, out: Writer) -> None:
+        training = self.program.training
+        assert training is not None
+        out.blank(2)
+        out.line("@jax.jit")
+        arguments = f"model: {self.model}, {BATCH}{self.arguments('step', 'key')}"
+        with out.indented(f"def evaluate({arguments}) -> tuple[Array, dict[str, Array]]:"):
+            off = ["noise layers off"] * self.needs.training + ["running statistics in use"] * self.needs.own
+            out.docstring(f"Loss and metrics of a batch{', with ' + ' and '.join(off) if off else ''}.")
+            value = "value, _ =" if self.needs.own else "value ="
+            out.line(f"{value} loss(model, batch{self.passed('step', 'key')})")
+            if not training.metrics:
+                out.line("return value, {}")
+                return
+            self.print_metrics(out)
+
+    def print_metrics(self, out: Writer) -> None:
+        graph, training = self.program.graph, self.program.training
+        assert training is not None
+        results = [*graph.outputs.values(), *graph.taps.values()]
+        read = {v for m in training.metrics for v in (m.prediction, m.target)}
+        names = {v: r if v in read else "_" for v, r in zip(results, self.program.root.returns, strict=True)}
+        key = self.bind_noise(out)
+        if read & set(results):
+            out.line(self.call_model([names[v] for v in results], key, "False", keep=False))
+        entries = []
+        for metric in training.metrics:
+            sources = []
+            for wanted in (metric.prediction, metric.target):
+                field = field_of(graph, wanted)
+                sources.append(f"batch[{literal(field.name)}]" if field is not None else names[wanted])
+            entries.append(f"{literal(metric_key(metric, training.metrics))}: {measure(metric, *sources)}")
+        out.line(f"return value, {{{', '.join(entries)}}}")
+
+
+def _draw(field: Field) -> str:
+    """A fresh draw of a noise field for `size` examples."""
+    shape = f"(size{''.join(f', {n}' for n in field.value.type.shape) or ','})"
+    values = dict(field.noise.settings) if field.noise is not None else {}
+    if field.noise is not None and field.noise.name == "uniform":
+        low, high = literal(float(values["a"])), literal(float(values["b"]))
+        return f"jax.random.uniform(next(keys), {shape}, minval={low}, maxval={high})"
+    std = float(values.get("std", 1.0))
+    return (
+        f"{literal(std)} * jax.random.normal(next(keys), {shape})"
+        if std != 1.0
+        else f"jax.random.normal(next(keys), {shape})"
+    )
