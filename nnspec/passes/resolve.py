@@ -28,6 +28,7 @@ def resolve(program: Program, reporter: Reporter) -> None:
     lost = _lost(program, reporter)
     for file in program.files.values():
         _File(program, file, reporter, lost).check()
+    _poison_broken(program, lost)
 
 
 class _File:
@@ -256,17 +257,40 @@ def _lost(program: Program, reporter: Reporter) -> Lost:
     import re
 
     words: dict[str, set[str]] = {}
+    lines: dict[str, set[int]] = {}
     for found in reporter.diagnostics:
         if found.code.startswith("E01"):
             text = program.sources.get(found.span.path, "").split("\n")
+            lines.setdefault(found.span.path, set()).update(range(found.span.line, found.span.end_line + 1))
             for line in text[found.span.line - 1 : found.span.end_line]:
                 words.setdefault(found.span.path, set()).update(re.findall(r"[A-Za-z_]\w*", line))
     failed = {path for path, file in program.files.items() if _imports(file) > _loaded(program, path)}
     seen_by = {path: {f.path for f in program.visible(path)} for path in program.files}
     return Lost(
+        lines,
         {path: frozenset[str]().union(*(words.get(p, ()) for p in seen)) for path, seen in seen_by.items()},
         frozenset(path for path, seen in seen_by.items() if seen & failed),
     )
+
+
+def _poison_broken(program: Program, lost: Lost) -> None:
+    """Statements with a syntax error: what was made of them may not be what was meant, so no shape follows from them."""
+    stack: list[object] = [program.files[path] for path in lost.lines if path in program.files]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, tuple):
+            stack += part
+        elif isinstance(part, nodes.Node):
+            stack += [getattr(part, field) for field in part._fields if field != "span"]
+            value = getattr(part, "value", None)
+            if (
+                isinstance(part, nodes.Statement | nodes.Let | nodes.Entry)
+                and value is not None
+                and lost.broken(part.span)
+            ):
+                program.poisoned.add(id(value))
+            elif isinstance(part, nodes.Body) and part.result is not None and lost.broken(part.result.span):
+                program.poisoned.add(id(part.result))
 
 
 def _imports(file: nodes.File) -> int:

@@ -17,14 +17,20 @@ if TYPE_CHECKING:
 class Lost:
     """Names that an error reported earlier may have taken away: being unknown is then no second mistake.
 
-    `words` are those of lines with a syntax error, by file; `blind` files have an import that failed.
+    `lines` have a syntax error, by file, `words` are the words in them that a file sees; `blind` files have an
+    import that failed.
     """
 
-    def __init__(self, words: dict[str, frozenset[str]], blind: frozenset[str]) -> None:
-        self.words, self.blind = words, blind
+    def __init__(self, lines: dict[str, set[int]], words: dict[str, frozenset[str]], blind: frozenset[str]) -> None:
+        self.lines, self.words, self.blind = lines, words, blind
 
     def may_hold(self, path: str, name: str) -> bool:
         return not name or path in self.blind or self.word(path, name)
+
+    def broken(self, span: Span) -> bool:
+        """Whether a line of the span could not be read: what is said about it would be an echo."""
+        lines = self.lines.get(span.path)
+        return bool(lines) and any(n in lines for n in range(span.line, span.end_line + 1))
 
     def word(self, path: str, word: str) -> bool:
         """Whether a word stands in a line that could not be read."""
@@ -56,7 +62,7 @@ class NameChecker:
         """Reports and poisons `node`; its kind is ANY from then on."""
         if id(node) not in self.program.poisoned:
             self.program.poisoned.add(id(node))
-            if _is_broken(node):
+            if self.lost.broken(span or node.span) or _is_broken(node):
                 return ANY
             self.reporter.error(code, span or node.span, message, labels=labels, help=help)
         return ANY

@@ -251,7 +251,7 @@ class SettingsChecker(BodyChecker):
                     self.kind(value, names, free=True)
         elif isinstance(e, nodes.Call):
             help = did_you_mean(name, keys.SOURCES, f"known: {', '.join(keys.SOURCES)}")
-            self.error("E0411", e, f"unknown source {name}", help=help, span=e.callee.span)
+            self.error("E0523", e, f"unknown source {name}", help=help, span=e.callee.span)
         elif not isinstance(e, nodes.Name) or self.look(name, names) is None:
             kind = STRING if isinstance(e, nodes.String) else ANY
             help = (
@@ -260,7 +260,7 @@ class SettingsChecker(BodyChecker):
                 else 'as in csv("file.csv") or sklearn("digits")'
             )
             self.error(
-                "E0411", e, f"{key} is a source, " + (f"this is {A_KIND[kind]}" if kind != ANY else "a call"), help=help
+                "E0523", e, f"{key} is a source, " + (f"this is {A_KIND[kind]}" if kind != ANY else "a call"), help=help
             )
 
     def normalize(self, e: nodes.Expr, names: Names) -> None:

@@ -1,0 +1,157 @@
+"""E02xx and W02xx: names, kinds, settings."""
+
+from __future__ import annotations
+
+from nnspec.codes.code import Code
+
+CODES = {
+    "E0201": Code(
+        "an unknown name",
+        "Nothing of that name is known here: not in the body, not as a `let` of the file or its imports.",
+        "let width = 8\nmodel M { input x: float32[4]; output y = x -> dense(widht) }",
+        "let width = 8\nmodel M { input x: float32[4]; output y = x -> dense(width) }",
+    ),
+    "E0202": Code(
+        "an unknown layer",
+        "What is called or piped into is neither a block or model seen from this file nor a layer of nnspec.",
+        "output y = x -> flaten",
+        "output y = x -> flatten",
+    ),
+    "E0203": Code(
+        "an unknown setting",
+        "The layer or block has no setting of that name. Unknown settings are never ignored.",
+        "output y = x -> conv(8, 3, strde = 2)",
+        "output y = x -> conv(8, 3, stride = 2)",
+    ),
+    "E0204": Code(
+        "a name is given twice",
+        "Every name stands for one thing in its braces, and every declaration of a file has a name of its own.",
+        "h = x -> relu\nh = x -> tanh\noutput y = h",
+        "h = x -> relu\nh2 = x -> tanh\noutput y = h + h2",
+    ),
+    "E0205": Code(
+        "a name is used before it is defined",
+        "A body is read from top to bottom. Only blocks, models and `let`s of a file may stand in any order.",
+        "output y = h -> relu\nh = x -> tanh",
+        "h = x -> tanh\noutput y = h -> relu",
+    ),
+    "E0206": Code(
+        "a name outside its braces",
+        "What is named between the braces of `if` or `for` is known only there. The braces' value comes out of them.",
+        "a = if x.channels > 3 {\n    h = x -> relu\n    h\n} else { x }\noutput y = h",
+        "a = if x.channels > 3 {\n    h = x -> relu\n    h\n} else { x }\noutput y = a",
+    ),
+    "E0207": Code(
+        "the wrong kind of thing",
+        "Numbers, true and false, strings, lists, layers and tensors are of different kinds, known before shapes: a step "
+        "is a layer, a size is a number, the condition of an `if` is true or false.",
+        "h = x -> tanh\noutput y = x -> h",
+        "h = x -> tanh\noutput y = x + h",
+    ),
+    "E0208": Code(
+        "the wrong number of things",
+        "A call has too many or too few arguments, a `for` unpacks another number of names than its items have, or "
+        "several names meet one value.",
+        "output y = x -> relu(3)",
+        "output y = x -> relu",
+    ),
+    "E0209": Code(
+        "something that must be given is missing",
+        "A setting without default, the initialiser of a `param`, the value of a block or the output of a model.",
+        "output y = x -> conv(8)",
+        "output y = x -> conv(8, 3)",
+    ),
+    "E0210": Code(
+        "arithmetic on layers",
+        "-> binds loosest, so `x -> f + x` would add a tensor to the layer f. Parentheses say what is meant.",
+        "output y = x -> tanh + x",
+        "output y = (x -> tanh) + x",
+    ),
+    "E0211": Code(
+        "a name for another kind of thing",
+        "`h = ...` names a tensor or a number, `let` a recipe or a number, `layer` one layer with shared parameters.",
+        "act = relu\noutput y = x -> act",
+        "let act = relu\noutput y = x -> act",
+    ),
+    "E0212": Code(
+        "a statement that belongs to models",
+        "Inputs, targets, outputs and open sizes belong to a model itself: not to a block, not between the braces of "
+        "`if` or `for`. A model has no value of its own but its outputs.",
+        "block B(x) { output y = x -> relu; x }",
+        "block B(x) { x -> relu }",
+    ),
+    "E0213": Code(
+        "a label is used twice",
+        "A label is the name of a layer's parameters, so no two steps of a body have the same.",
+        "output y = x -> a: conv(3, 3) -> a: conv(3, 3)",
+        "output y = x -> a: conv(3, 3) -> b: conv(3, 3)",
+    ),
+    "E0214": Code(
+        "a label on a named layer",
+        "`layer enc = ...` names the layer; its uses share its parameters and cannot call them something else.",
+        "layer enc = dense(3)\noutput y = x -> first: enc",
+        "layer enc = dense(3)\noutput y = x -> enc",
+    ),
+    "E0215": Code(
+        "something that uses itself",
+        "A block that uses itself, also by way of others, would never end; nor would a `let` that needs its own value.",
+        "block B(x) { x -> B }",
+        "block B(x) { x -> relu }",
+    ),
+    "E0216": Code(
+        "something without that part",
+        "A tensor has shape, channels, height, width, length, features and size; a layer named by `layer` has its "
+        "parameters; a recipe has none, because every use of it has parameters of its own.",
+        "output y = x * x.chanels",
+        "output y = x * x.channels",
+    ),
+    "E0217": Code(
+        "a word that the setting does not take",
+        "Some settings take one of a few words, such as `same`, and no other.",
+        "output y = x -> gelu(approximate = tahn)",
+        "output y = x -> gelu(approximate = tanh)",
+    ),
+    "E0218": Code(
+        "an unknown initialiser",
+        "Where an initialiser is expected, names are looked up among initialisers.",
+        "param w: float32[3] = glorot\noutput y = x * 1",
+        "param w: float32[3, 3] = glorot_uniform\noutput y = x * 1",
+    ),
+    "E0219": Code(
+        "a name that cannot be used here",
+        "It exists, but not yet, or not for this: a named layer has its parameters from its first use on.",
+        "layer enc = dense(3)\nw = enc.weight\noutput y = x -> enc",
+        "layer enc = dense(3)\noutput y = x -> enc\nw = enc.weight",
+    ),
+    "E0220": Code(
+        "an unknown type",
+        "Types are float32 (the working float), int32, int64, uint8, bool and class(C).",
+        "input z: float16[3]\noutput y = z",
+        "input z: float32[3]\noutput y = z",
+    ),
+    "E0221": Code(
+        "a data or train block without a model",
+        "`train Name { }` and `data Name { }` belong to a model of the same file.",
+        "model Net { input x: float32[1]; output y = x }\ntrain Nett { minimize = mean(y); optimizer = sgd(1) }",
+        "model Net { input x: float32[1]; output y = x -> dense(1) }\n"
+        "train Net { minimize = mean(y); optimizer = sgd(1); steps = 1; batch = 1 }",
+    ),
+    "E0222": Code(
+        "not in this version",
+        "The name belongs to the language, and this version of nnspec does not have it yet.",
+        "output y = x -> lstm(3)",
+        "output y = x -> dense(3)",
+    ),
+    "W0201": Code(
+        "a block named like a layer of nnspec",
+        "In this file the name means the block. That is allowed, so that new layers never break old files.",
+        "block tanh(x) { x -> relu }",
+        "block my_tanh(x) { x -> relu }",
+    ),
+    "W0203": Code(
+        "a layer that is never used",
+        "`layer enc = ...` names a layer, and nothing is piped into it.",
+        "layer enc = dense(3)\noutput y = x",
+        "layer enc = dense(3)\noutput y = x -> enc",
+    ),
+}

@@ -1,0 +1,83 @@
+"""E03xx: shapes, sizes and numbers."""
+
+from __future__ import annotations
+
+from nnspec.codes.code import Code
+
+CODES = {
+    "E0301": Code(
+        "sizes do not fit",
+        "A kernel is larger than its padded input, or a count of entries is not the shape's. An axis of N becomes "
+        "floor((N + 2*padding - dilation*(F - 1) - 1) / stride) + 1, which must be at least 1.",
+        "output y = x -> conv(4, 9)",
+        "output y = x -> conv(4, 9, padding = 4)",
+    ),
+    "E0302": Code(
+        "a type that means nothing here",
+        "Layers compute with floats; embedding and one_hot take whole numbers. cast(float32) converts.",
+        "output y = x -> embedding(10, 3)",
+        "input token: class(10)\noutput y = token -> embedding(10, 3)",
+    ),
+    "E0303": Code(
+        "shapes do not agree",
+        "Sizes broadcast as in NumPy: from the right, equal or 1. A loss takes a prediction and a target of equal "
+        "shape, a matrix product equal inner sizes.",
+        "output y = x + (x -> conv(3, 3))",
+        "output y = x + (x -> conv(3, 3, padding = 1))",
+    ),
+    "E0304": Code(
+        "equality of open sizes that cannot be proved",
+        "A `dim` may be any number the data brings, so sizes must be equal for all of them.",
+        "dim A, B\ninput p: float32[A]\ninput q: float32[B]\noutput y = p + q",
+        "dim A\ninput p: float32[A]\ninput q: float32[A]\noutput y = p + q",
+    ),
+    "E0305": Code(
+        "an axis or index that is not there",
+        "The tensor has too few or too many axes for the layer, or an axis or index lies beyond its end. Axes are those "
+        "of one example, from 0, or from -1 at the end.",
+        "output y = x -> softmax(axis = 3)",
+        "output y = x -> softmax(axis = 2)",
+    ),
+    "E0306": Code(
+        "an impossible setting",
+        "The value is of the right kind and cannot be: a size that is not whole, groups that do not divide channels.",
+        "output y = x -> dense(10 / 4)",
+        "output y = x -> dense(10 / 5)",
+    ),
+    "E0307": Code(
+        "a shape assertion that does not hold",
+        "`-> : [16, 5, 5]` says which shape a tensor has; it has another.",
+        "output y = x -> : [3, 8, 8] -> relu",
+        "output y = x -> : [1, 8, 8] -> relu",
+    ),
+    "E0308": Code(
+        "a number that cannot be computed",
+        "Division by zero, a root of a negative number, a result beyond bounds, an open size where only a number will do.",
+        "output y = x * (3 / 0)",
+        "output y = x * (3 / 1)",
+    ),
+    "E0309": Code(
+        "a model beyond the limits",
+        "More operations, parameters or entries than any machine holds: nearly always a slip in a number.",
+        "output y = x -> dense(3000000000000)",
+        "output y = x -> dense(3000)",
+    ),
+    "E0310": Code(
+        "a parameter of open size",
+        "Parameters are made before data is seen, so none may depend on a `dim`. Pool or reduce open axes away first.",
+        "dim T\ninput s: float32[3, T]\noutput y = s -> dense(2)",
+        "dim T\ninput s: float32[T, 3]\noutput y = s -> dense(2)",
+    ),
+    "E0311": Code(
+        "a named layer meets another shape",
+        "A layer named by `layer` has one set of parameters, whose shape its first use settles.",
+        "layer enc = dense(8)\noutput y = x -> enc\noutput z = x -> flatten -> enc",
+        "let enc = dense(8)\noutput y = x -> enc\noutput z = x -> flatten -> enc",
+    ),
+    "E0320": Code(
+        "a broken requirement",
+        "`require` says what must hold of the model, and it does not.",
+        "output y = x -> dense(100)\nrequire parameters < 10",
+        "output y = x -> dense(100)\nrequire parameters < 1000",
+    ),
+}

@@ -1,0 +1,87 @@
+"""E04xx: data and train."""
+
+from __future__ import annotations
+
+from nnspec.codes.code import Code
+
+_NET = "model Net { input x: float32[4]; target t: float32[1]; output y = x -> dense(1) }\n"
+
+
+def _train(line: str) -> str:
+    """A net with a train block in which one line differs."""
+    return _NET + f"train {{ minimize = mse(y, t); optimizer = sgd(0.1); batch = 8; {line} }}"
+
+
+CODES = {
+    "E0401": Code(
+        "an unknown key",
+        "`data { }` and `train { }` have fixed keys, and none is ever ignored.",
+        _train("epocs = 3"),
+        _train("epochs = 3"),
+    ),
+    "E0402": Code(
+        "a pattern where none can stand",
+        'Only optimizer, init, minimize and normalize may differ between parts, as in optimizer("head") = frozen.',
+        _train('epochs("dense*") = 3'),
+        _train('epochs = 3; optimizer("dense*") = adam(0.1)'),
+    ),
+    "E0403": Code(
+        "a key is given twice",
+        "Every key is given once (with each pattern), and `epochs` and `steps` are two ways to say the same.",
+        _train("epochs = 3; epochs = 4"),
+        _train("epochs = 4"),
+    ),
+    "E0404": Code(
+        "a key is missing",
+        "`train` says what to minimize, by which optimizer, in how large batches and how long; `data` has a source.",
+        _NET + "train { optimizer = sgd(0.1); batch = 8; epochs = 3 }",
+        _train("epochs = 3"),
+    ),
+    "E0405": Code(
+        "a value that the key does not take",
+        "Each key takes values of one kind: a number, a word of a few, a call.",
+        _train('epochs = "three"'),
+        _train("epochs = 3"),
+    ),
+    "E0406": Code(
+        "an unknown optimizer",
+        "Where an optimizer is expected, names are looked up among optimizers.",
+        _NET + "train { minimize = mse(y, t); optimizer = adm(0.1); batch = 8; epochs = 3 }",
+        _NET + "train { minimize = mse(y, t); optimizer = adam(0.1); batch = 8; epochs = 3 }",
+    ),
+    "E0407": Code(
+        "not an optimizer",
+        "`optimizer` takes one, as in adam(1e-3). `frozen` is for a part of the model: all of it would stay as it is.",
+        _NET + "train { minimize = mse(y, t); optimizer = 0.1; batch = 8; epochs = 3 }",
+        _NET + "train { minimize = mse(y, t); optimizer = sgd(0.1); batch = 8; epochs = 3 }",
+    ),
+    "E0408": Code(
+        "not a rate",
+        "In place of a number of an optimizer may stand a schedule, as in cosine(0.1), or a formula of t and epoch.",
+        _train('epochs = 3; optimizer("dense*") = sgd(cosin(0.1))'),
+        _train('epochs = 3; optimizer("dense*") = sgd(cosine(0.1))'),
+    ),
+    "E0409": Code(
+        "not a metric",
+        "Metrics are named, as in [accuracy], or called with a prediction and a target.",
+        _train("epochs = 3; metrics = [acuracy]"),
+        _train("epochs = 3; metrics = [mse(y, t)]"),
+    ),
+    "E0410": Code(
+        "a pattern that matches nothing",
+        "No parameter of the model has a path that matches. `*` stands for anything, dots included.",
+        _train('epochs = 3; optimizer("conv*") = adam(0.1)'),
+        _train('epochs = 3; optimizer("dense*") = adam(0.1)'),
+    ),
+    "E0414": Code(
+        "a name that train cannot see",
+        "`train` sees inputs, targets, outputs and names of the model's own body, then the `let`s of the file: nothing "
+        "inside blocks, `if` or `for`.",
+        _NET + "train { minimize = mse(y, hidden); optimizer = sgd(0.1); batch = 8; epochs = 3 }",
+        _train("epochs = 3"),
+    ),
+    "E0420": Code(
+        "a part of training that is not in this version",
+        "The key belongs to the language, and this version of nnspec does not have it yet.",
+    ),
+}
