@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnspec.ops.base import GLOROT_UNIFORM, ZEROS, Initialiser
 from nnspec.ops.signature import REQUIRED, Setting, Signature, signature_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nnspec.ops.base import Op
     from nnspec.record import Record
 
@@ -237,6 +238,8 @@ def regularisers() -> tuple[str, ...]:
 
 def prelude_path() -> Path:
     """The blocks that every spec sees, as a `.nn` file."""
+    from pathlib import Path
+
     return Path(__file__).with_name("prelude.nn")
 
 
