@@ -75,3 +75,12 @@ def process() -> Callable[..., Result]:
         return Result(done.returncode, done.stdout, done.stderr)
 
     return call
+
+
+@pytest.fixture
+def backends() -> tuple[str, ...]:
+    """Every backend whose framework is installed, PyTorch first; in continuous integration all must be."""
+    if os.environ.get("CI"):
+        return ("torch", "numpy", "jax")
+    installed = [b for b in ("torch", "numpy", "jax") if importlib.util.find_spec("optax" if b == "jax" else b)]
+    return tuple(installed)

@@ -115,13 +115,13 @@ class OpUse:
 
     def parameter_shape(self, local: str) -> str:
         """Source of the shape of one of the layer's parameters: `(4 * width, in_channels, 1, 1)`."""
-        layers = [n.layer for n in self.nodes]
-        rank = len(layers[0].parameters[local].shape)
-        hints = ["out_channels", "in_channels", "kernel", "kernel", "kernel"]
-        sizes = [
-            self.express(lambda n, i=i: n.layer.parameters[local].shape[i], hints[min(i, 4)])  # type: ignore[union-attr,misc]
-            for i in range(rank)
-        ]
+
+        def size(axis: int) -> str:
+            return self.express(lambda n: n.layer.parameters[local].shape[axis] if n.layer else 0, hints[min(axis, 2)])
+
+        hints = ("out_channels", "in_channels", "kernel")
+        rank = len(self.layer.parameters[local].shape) if self.layer is not None else 0
+        sizes = [size(axis) for axis in range(rank)]
         return "(" + ", ".join(sizes) + ("," if rank == 1 else "") + ")"
 
     @property

@@ -109,7 +109,7 @@ class Driver:
                 value, found = self.module.gradients(self.model, prepared, step)
             else:
                 value, found = self._projected(prepared)
-        return float(value), {path: g.detach().cpu().numpy().copy() for path, g in found.items()}
+        return float(value.detach()), {path: g.detach().cpu().numpy().copy() for path, g in found.items()}
 
     def _projected(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         value = self.module.loss(self.model, batch)

@@ -40,7 +40,7 @@ def emit(graph: Graph, options: Options = Options()) -> str:  # noqa: B008  # an
     out = Writer()
     out.docstring(file_doc(graph, "PyTorch"))
     out.blank()
-    _print_imports(out, body.text())
+    _print_imports(out, helpers.text() + body.text())
     if helpers.lines:
         out.blank(2)
         out.block(helpers.text())

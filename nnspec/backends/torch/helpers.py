@@ -15,7 +15,7 @@ def attention(
     causal: bool = False,
 ) -> Tensor:
     """Scaled dot-product attention, the heads side by side on the last axis."""
-    q, k, v = (x.unflatten(-1, (heads, -1)).transpose(-3, -2) for x in (q, k, v))
+    q, k, v = (x.reshape(*x.shape[:-1], heads, -1).transpose(-3, -2) for x in (q, k, v))
     y = F.scaled_dot_product_attention(q, k, v, is_causal=causal)
     return y.transpose(-3, -2).flatten(-2)
 

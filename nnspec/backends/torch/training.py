@@ -90,7 +90,7 @@ def _print_projection(program: Program, out: Writer) -> None:
         out.line("found = outputs(model, batch)")
         floats = [n for n, v in program.graph.outputs.items() if v.type.is_float]
         terms = [f"(found[{literal(n)}] * batch[{literal(n + '.weight')}]).sum()" for n in floats]
-        out.line(f"return {' + '.join(terms)}")
+        out.line(f"return {' + '.join(terms) or 'torch.zeros(())'}")
 
 
 def _print_weights(program: Program, out: Writer) -> None:
