@@ -43,7 +43,7 @@ CODES = {
     ),
     "E0207": Code(
         "the wrong kind of thing",
-        "Numbers, true and false, strings, lists, layers and tensors are of different kinds, known before shapes: a step "
+        "Numbers, true and false, strings, lists, layers and tensors are kinds, known before any shape: a step "
         "is a layer, a size is a number, the condition of an `if` is true or false.",
         "h = x -> tanh\noutput y = x -> h",
         "h = x -> tanh\noutput y = x + h",

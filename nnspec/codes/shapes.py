@@ -33,7 +33,7 @@ CODES = {
     ),
     "E0305": Code(
         "an axis or index that is not there",
-        "The tensor has too few or too many axes for the layer, or an axis or index lies beyond its end. Axes are those "
+        "The tensor has too few or too many axes for the layer, or an axis or index is beyond its end. Axes are those "
         "of one example, from 0, or from -1 at the end.",
         "output y = x -> softmax(axis = 3)",
         "output y = x -> softmax(axis = 2)",
@@ -52,7 +52,7 @@ CODES = {
     ),
     "E0308": Code(
         "a number that cannot be computed",
-        "Division by zero, a root of a negative number, a result beyond bounds, an open size where only a number will do.",
+        "Division by zero, a root of a negative number, a result beyond bounds, an open size where it cannot be.",
         "output y = x * (3 / 0)",
         "output y = x * (3 / 1)",
     ),

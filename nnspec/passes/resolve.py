@@ -274,7 +274,7 @@ def _lost(program: Program, reporter: Reporter) -> Lost:
 
 
 def _poison_broken(program: Program, lost: Lost) -> None:
-    """Statements with a syntax error: what was made of them may not be what was meant, so no shape follows from them."""
+    """Statements with a syntax error: what was made of them may not be meant, so no shape follows from them."""
     stack: list[object] = [program.files[path] for path in lost.lines if path in program.files]
     while stack:
         part = stack.pop()
