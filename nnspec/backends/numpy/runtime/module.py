@@ -82,16 +82,6 @@ def initialise(model: Any, dtype: Any = np.float32, seed: int = 0) -> Any:
     return model
 
 
-def freeze(model: Module, paths: tuple[str, ...]) -> None:
-    """Hold everything below these paths as it is: not updated, run as in evaluation."""
-    for path, member in named_members(model).items():
-        if any(path == p or path.startswith(f"{p}.") for p in paths):
-            if isinstance(member, Parameter):
-                member.trainable = False
-            else:
-                member.frozen = True
-
-
 def state(model: Module) -> dict[str, Array]:
     """A copy of every parameter and buffer by path."""
     return {path: p.value.copy() for path, p in named_parameters(model).items()}

@@ -29,6 +29,15 @@ class Optimizer:
             for slot in self.slots
         }
 
+    def zero_gradients(self) -> None:
+        """Forget the gradients of the last step."""
+        for parameter in self.parameters.values():
+            parameter.grad[...] = 0.0
+
+    def gradients(self) -> list[Array]:
+        """The gradients themselves, not copies."""
+        return [parameter.grad for parameter in self.parameters.values()]
+
     def update(self, lr: float) -> None:
         """One step along the gradients."""
         self.step += 1
@@ -174,9 +183,3 @@ class AdamW(Adam):
     def change(self, parameter: Parameter, lr: float, *memory: Array) -> Array:
         decayed = lr * self.decay * parameter.value
         return decayed + super().change(parameter, lr, *memory)
-
-
-def zero_gradients(parameters: dict[str, Parameter]) -> None:
-    """Forget the gradients of the last step."""
-    for parameter in parameters.values():
-        parameter.grad[...] = 0.0

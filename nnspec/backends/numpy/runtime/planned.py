@@ -56,6 +56,14 @@ class Optimizer:
             for slot, vector in self.vectors.items()
         }
 
+    def zero_gradients(self) -> None:
+        """Forget the gradients of the last step."""
+        self.grad[...] = 0.0
+
+    def gradients(self) -> list[Array]:
+        """The gradients themselves, in one vector."""
+        return [self.grad]
+
     def update(self, lr: float) -> None:
         """One step along the gradients; leaves what was taken off in `work`."""
         self.step += 1
