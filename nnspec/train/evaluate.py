@@ -22,7 +22,8 @@ def evaluate(driver: Driver, part: Arrays, batch: int) -> dict[str, float]:
     sums: dict[str, float] = {}
     total = count(part)
     for piece in pieces(part, batch):
-        loss, metrics = driver.evaluate(piece)
+        with np.errstate(all="ignore"):  # a loss may well be infinite; whoever reads it sees that
+            loss, metrics = driver.evaluate(piece)
         for name, value in {"loss": loss, **metrics}.items():
             sums[name] = sums.get(name, 0.0) + float(value) ** _power(name) * count(piece)
     return {name: (value / total) ** (1 / _power(name)) for name, value in sums.items()}

@@ -115,7 +115,9 @@ class Loop:
         count, size = chunk.shape
         first = self.progress.step + 1
         lr = rates(self.training, self.plan, first, self.progress.epoch, count)
-        losses = np.asarray(self.driver.train_steps(arrays, chunk, lr, first_step=first), dtype=np.float64)
+        with np.errstate(all="ignore"):  # what is not finite is found below, and said once
+            found = self.driver.train_steps(arrays, chunk, lr, first_step=first)
+        losses = np.asarray(found, dtype=np.float64)
         bad = np.flatnonzero(~np.isfinite(losses))
         if len(bad):
             raise self.diverged(f"the objective is {losses[bad[0]]}", first + int(bad[0]))
