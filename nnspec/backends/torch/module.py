@@ -21,10 +21,12 @@ from nnspec.backends.program import (
 from nnspec.backends.source import Writer, literal
 from nnspec.backends.torch.losses import penalty
 from nnspec.backends.torch.rows import row
+from nnspec.ir.graph import Choice, Declare, Loop
 from nnspec.ir.types import show_shape
 
 if TYPE_CHECKING:
     from nnspec.backends.program import OpUse
+    from nnspec.ir.graph import Item
 
 Path = tuple[str | LoopKey, ...]
 
@@ -158,7 +160,11 @@ class ModulePrinter:
 
     def is_sequential(self, statement: Group | ForEach) -> bool:
         """Whether `nn.Sequential` says it: a chain of steps made here, each of which has a module form."""
-        return bool(statement.name) and self.fits(statement) and all(isinstance(p, str) for p in statement.name)
+        if not statement.name or not self.fits(statement) or not all(isinstance(p, str) for p in statement.name):
+            return False
+        steps = [statement] if isinstance(statement, ForEach) else statement.body
+        nested = any(isinstance(s, ForEach) and any(isinstance(i, ForEach) for i in s.body) for s in steps)
+        return not nested or _numbered([label for s in steps for label in _labels(s)])
 
     def fits(self, statement: Statement) -> bool:
         if isinstance(statement, Apply):
@@ -182,7 +188,7 @@ class ModulePrinter:
     def sequential(self, body: list[Statement]) -> str:
         """`nn.Sequential(...)`; steps keep their numbers, or their labels where they have some."""
         labels = [label for statement in body for label in _labels(statement)]
-        if labels == [str(k) for k in range(len(labels))]:
+        if _numbered(labels):
             return f"nn.Sequential({', '.join(self.step(s) for s in body)})"
         return f"nn.Sequential(OrderedDict([{', '.join(self.labelled(s) for s in body)}]))"
 
@@ -356,16 +362,33 @@ def _if_else(out: Writer, condition: str, then: Writer, otherwise: Writer) -> No
         out.lines.extend(otherwise.lines)
 
 
+def _numbered(labels: list[str]) -> bool:
+    return labels == [str(k) for k in range(len(labels))]
+
+
 def _labels(statement: Statement) -> list[str]:
     """The keys that a step takes in its Sequential: one, or one for each written-out copy."""
     if isinstance(statement, ForEach):
-        return [str(getattr(item, "label", "")) for items in statement.loop.iterations for item in items]
+        return [label for items in statement.loop.iterations for label in _written_out(items)]
     if isinstance(statement, Group):
         return [statement.label]
     if isinstance(statement, Apply):
         return [statement.use.nodes[0].label]
     assert isinstance(statement, Invoke)
     return [statement.calls[0].label]
+
+
+def _written_out(items: list[Item]) -> list[str]:
+    """The keys of an iteration's steps, those of loops written out inside it in place."""
+    found = []
+    for item in items:
+        if isinstance(item, Loop):
+            found.extend(label for iteration in item.iterations for label in _written_out(iteration))
+        elif isinstance(item, Choice):
+            found.extend(_written_out(item.items))
+        elif not isinstance(item, Declare):
+            found.append(item.label)
+    return found
 
 
 def _paths(body: list[Statement]) -> list[Path]:
