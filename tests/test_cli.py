@@ -252,3 +252,18 @@ def test_no_colour_reaches_a_pipe(process: Callable[..., Result], here: Path) ->
     result = process("check", "bad.nn", cwd=here)
     assert result.code == 1
     assert "\x1b[" not in result.err + result.out
+
+
+@pytest.mark.parametrize(
+    "backend", ["numpy", pytest.param("torch", marks=pytest.mark.torch), pytest.param("jax", marks=pytest.mark.jax)]
+)
+def test_a_metric_of_one_number_and_a_scalar_never_broadcasts(cli: Cli, here: Path, backend: str) -> None:
+    """[1] against a scalar: |y - t| has one number an example, so mae <= rmse and mse = 2 * squared_error."""
+    Path("line.nn").write_text(
+        "model Line { input x: float32[2]; target t: float32; output y = x -> dense(1) }\n"
+        "data { source = random(30); split = [0.5, 0, 0.5] }\n"
+        "train { minimize = squared_error(y, t); optimizer = sgd(0.1); epochs = 1; batch = full; metrics = [mse] }\n"
+    )
+    words = cli("train", "line.nn", "--backend", backend).out.split()
+    loss, mse = float(words[2]), float(words[4])
+    assert mse == pytest.approx(2 * loss, abs=2e-4)

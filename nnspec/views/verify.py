@@ -24,8 +24,11 @@ def verify_table(report: Report) -> str:
     others = [name for name in report.backends if name != report.reference] or [report.reference]
     steps = f"{report.steps} step{'s' * (report.steps != 1)} of {report.batch} examples"
     title = f"{report.model}: {steps} in {report.dtype}, held against {report.reference}"
-    header = ["", "quantity", *others, "of tolerance", ""]
+    header = ["compared", "quantity", *others, "of tolerance", ""]
     rows = [_cells(row, others) for row in report.rows]
+    if report.free_running:
+        drift = [_size(report.free_running[name]) if name in report.free_running else "" for name in others]
+        rows.append(["free run", "loss (relative, not judged)", *drift, "", ""])
     return "\n".join([title, "", table(header, rows, right="<<" + ">" * (len(others) + 1) + "<")])
 
 

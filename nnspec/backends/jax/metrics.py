@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 def measure(metric: Metric, prediction: str, target: str) -> str:
     """Source of the metric, a scalar averaged over the batch."""
     if metric.name != "accuracy":
+        if metric.prediction.type.rank != metric.target.type.rank:  # [1] meets a scalar: never broadcast
+            prediction, target = f"{prediction}.ravel()", f"{target}.ravel()"
         error = f"{prediction} - {target}"
         return {
             "mse": f"jnp.square({error}).mean()",
