@@ -33,6 +33,7 @@ _LABEL = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_]*)?(?:\{[^{}\n\"#]*\}[A-Za-z0-9_]*
 _LABEL_TEXT = re.compile(r"[A-Za-z0-9_]+")
 _TAIL = re.compile(r"\w*")
 _DIGITS = re.compile(r"[0-9]+(?:_[0-9]+)*(?:\.[0-9]+(?:_[0-9]+)*)?(?:[eE][+-]?[0-9]+)?")
+_AFTER_NUMBER = ",)]. \n"
 _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _MEANT = {
@@ -170,6 +171,9 @@ class _Scanner:
 
     def _number(self, begin: int, word: str) -> int:
         end = begin + len(word)
+        if len(word) <= MAX_INTEGER_DIGITS and word.isdigit() and self.text[end : end + 1] in _AFTER_NUMBER:
+            self._put("NUMBER", word, begin, len(word))
+            return end
         rest = _TAIL.match(self.text, end)
         tail = rest.group() if rest else ""
         digits = word.replace("_", "")
@@ -238,7 +242,9 @@ class _Scanner:
 
     def _junk(self, begin: int, word: str) -> int:
         """Characters that mean nothing; the token after them is quiet."""
-        shown = f"`{word}`" if word.isprintable() and word.strip() else " ".join(f"U+{ord(c):04X}" for c in word[:4])
+        shown = " ".join(f"U+{ord(c):04X}" for c in word[:4])
+        if word.isprintable() and word.strip():
+            shown = f"`{word}`" if word != "`" else f'"{word}"'
         many = len(word) > 1
         message = f"the character{'s' if many else ''} {shown} mean{'' if many else 's'} nothing here"
         self.problems.error("E0104", self._at(begin, len(word)), message, _JUNK_HELP.get(word[0], "leave it out"))

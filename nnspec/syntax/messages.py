@@ -139,6 +139,8 @@ def _found(token: Token) -> str:
 
 
 def _help(token: Token, before: Token | None, expected: set[str], repair: Repair | None) -> str:
+    if token.type == ">" and before is not None and before.type == "-":
+        return "write `->` without a space"
     if repair is None:
         return _juxtaposed(token, before, expected)
     how, kinds = repair

@@ -172,7 +172,10 @@ class Statement(Node):
 
 
 class TypeExpr(Node):
-    """`float32[1, 8, 8]`, `class(10)[T]`, `float32`. `sizes` is None when no brackets stand."""
+    """`float32[1, 8, 8]`, `class(10)[T]`, `float32`. `sizes` is None when no brackets stand.
+
+    A type that could not be parsed (already reported) has an empty `dtype` and the one size `Poison`.
+    """
 
     dtype: str
     arguments: tuple[Expr, ...]

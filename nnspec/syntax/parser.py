@@ -87,7 +87,7 @@ class Parser:
         """Shift `token`, after whatever it reduces; False where it cannot stand here (the stack keeps its meaning)."""
         states, stack = self.states, self.stack
         actions, gotos, rules = tables.ACTIONS, tables.GOTO, tables.RULES
-        kind = token.type
+        chains, kind = _chains, token.type
         while True:
             action = actions[states[-1]].get(kind)
             if action is None:
@@ -100,7 +100,8 @@ class Parser:
                 return True
             left, length, builder, kept, spliced = rules[~action]
             if builder == "=":
-                states[-1] = _climb(states[-2], states[-1], kind)
+                key = states[-2], states[-1], kind
+                states[-1] = chains[key] if key in chains else _climb(*key)
                 continue
             if length == 1:
                 value, first, last, height = stack[-1]
@@ -166,18 +167,15 @@ class Parser:
 
 
 _chains: dict[tuple[int, int, str], int] = {}
+"""What `_climb` found, by its arguments."""
 
 
 def _climb(below: int, state: int, kind: str) -> int:
     """The state after all reductions of one symbol to one symbol that `kind` asks for, as from a name to a sum."""
     key = below, state, kind
-    known = _chains.get(key)
-    if known is not None:
-        return known
-    goto = tables.GOTO[below]
     while True:
         action = tables.ACTIONS[state].get(kind)
         if action is None or action >= 0 or tables.RULES[~action][2] != "=":
             _chains[key] = state
             return state
-        state = goto[tables.RULES[~action][0]]
+        state = tables.GOTO[below][tables.RULES[~action][0]]

@@ -95,6 +95,8 @@ def _repair(parser: Parser) -> Repair | None:
 def _candidates(token: Token, after: tuple[str, ...]) -> list[Repair]:
     """What may be tried at `token`. Brackets match already, so none is put in or left out."""
     candidates: list[Repair] = [("insert", kinds) for kinds in _INSERTED]
+    if token.type in ("NUMBER", "STRING", "true", "false", "["):  # `units 3` lacks `=` rather than a comma
+        candidates.insert(0, ("insert", ("=",)))
     if token.type in STEP or token.type in ("_NEWLINE", "$END"):
         return candidates
     if token.type in _PUNCTUATION:
@@ -153,7 +155,7 @@ def _stop(parser: Parser, wanted: int) -> int | None:
         if depth == wanted and (kind in _STOPS or STEP.get(kind) == -1):
             if simulate(parser.states, ("POISON", kind)) == 2:
                 return index
-            if STEP.get(kind) == -1 or kind == "_NEWLINE":
+            if STEP.get(kind) == -1 or (kind == "_NEWLINE" and len(parser.states) > 1):
                 return None
         if kind == "$END":
             return None
