@@ -220,7 +220,7 @@ def test_train_prints_a_line_an_epoch_and_the_result(cli: Cli, here: Path) -> No
     assert "validation" in lines[0]
     assert out.startswith("test")
     assert "accuracy" in out
-    assert Path("run/metrics.jsonl").read_text().count("\n") == 2
+    assert Path("run/metrics.jsonl").read_text().count("\n") == 3  # two epochs, then the test
 
     again = cli("eval", "run")
     assert again.code == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import fill, indent
+
 import click
 
 from nnspec.cli.console import USAGE, Failure
@@ -26,8 +28,13 @@ def command(code: str | None) -> None:
 
 
 def explanation(code: str) -> str:
-    """Title, cause, example and fix of one code, as paragraphs."""
+    """Title, cause, and where a spec can show it an example with the same put right."""
     from nnspec.codes import CODES
 
     entry = CODES[code]
-    return f"{code}: {entry.title}\n\n{entry.cause}"
+    parts = [f"{code}: {entry.title}", fill(entry.cause, 100)]
+    if entry.example:
+        parts.append("for example\n\n" + indent(entry.example, "    "))
+    if entry.fix:
+        parts.append("put right\n\n" + indent(entry.fix, "    "))
+    return "\n\n".join(parts)

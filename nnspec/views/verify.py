@@ -27,7 +27,8 @@ def verify_table(report: Report) -> str:
     header = ["compared", "quantity", *others, "of tolerance", ""]
     rows = [_cells(row, others) for row in report.rows]
     if report.free_running:
-        drift = [_size(report.free_running[name]) if name in report.free_running else "" for name in others]
+        found = dict(report.free_running)
+        drift = [_size(found[name]) if name in found else "" for name in others]
         rows.append(["free run", "loss (relative, not judged)", *drift, "", ""])
     return "\n".join([title, "", table(header, rows, right="<<" + ">" * (len(others) + 1) + "<")])
 
