@@ -18,6 +18,11 @@ from nnspec.syntax import nodes
 _BROADCASTS = frozenset({"Matmul"})
 
 
+def _plain(cls: type[Op]) -> bool:
+    """Whether the op takes its inputs as they are."""
+    return cls.prepare is Op.prepare and cls.expects is Op.expects
+
+
 class Applying(Kinds):
     def apply(self, op: Op, *values: Value) -> Any:
         """Adds one op at the current place: what `lower` and `prepare` of ops call. May raise ShapeError."""
@@ -70,8 +75,10 @@ class Applying(Kinds):
             bound: Op = layer.op
         else:
             bound = op.bind(*(v.type for v in values))
-        if values:
-            values = self.align(bound, bound.prepare(self, *values))
+        if values and not _plain(type(bound)):
+            values = bound.prepare(self, *values)
+        if len(values) > 1:
+            values = self.align(bound, values)
         types = tuple(v.type for v in values)
         found = bound.infer(*types)
         results = found if isinstance(found, tuple) else (found,)

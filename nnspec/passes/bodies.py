@@ -126,7 +126,7 @@ class Bodies(Layers):
         """A tensor or number as `h = ...` names it."""
         if isinstance(value, Recipe | Instance):
             help = f"let {name.id} = ... names a recipe, layer {name.id} = ... one layer; h = x -> layer a tensor"
-            self.error("E0207", node, f"{name.id} would name a layer, and `=` names a tensor or a number", help=help)
+            self.error("E0211", node, f"{name.id} would name a layer, and `=` names a tensor or a number", help=help)
             return POISON
         if isinstance(value, Several):
             count = len(value.values)

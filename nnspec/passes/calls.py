@@ -166,6 +166,8 @@ class Calls(Expressions):
         scope: Scope,
     ) -> tuple[tuple[Value, ...] | None, list[nodes.Expr], list[nodes.Argument]]:
         """The tensors of an op's call (None if one failed), its positional and its named settings."""
+        if not arguments and len(piped) == len(op.tensors) and not op.variadic:
+            return (None if any(isinstance(v, Poisoned) for v in piped) else piped), [], []
         positional = [a.value for a in arguments if not a.name]
         named = [a for a in arguments if a.name]
         if op.variadic:
@@ -329,7 +331,7 @@ class Calls(Expressions):
             start = chain.index(declared.name.id)
             route = f": {' -> '.join(chain[start:])}" if len(chain) - start > 2 else ""
             self.error(
-                "E0211",
+                "E0215",
                 node,
                 f"{declared.name.id} uses itself{route}",
                 help="repeat(n, ...) chains copies of another block",
@@ -357,8 +359,9 @@ class Calls(Expressions):
         names = NameScope(module, reserved=reserved_names(declared.body))
         self.frames.append(Frame(module, names, node.span))
         try:
-            with self.deeper(node):
-                value = self.body_of(declared, scope)
+            self.deepen(node)
+            value = self.body_of(declared, scope)
+            self.depth -= 1
         finally:
             self.frames.pop()
             self.active.pop()

@@ -77,15 +77,11 @@ class Context:
         finally:
             frame.items = before
 
-    @contextmanager
-    def deeper(self, node: nodes.Node) -> Iterator[None]:
+    def deepen(self, node: nodes.Node) -> None:
+        """One expression or block further in; `self.depth -= 1` follows when it is done."""
         self.depth += 1
-        try:
-            if self.depth > MAX_DEPTH:
-                self.give_up("E0208", node.span, f"this is nested more than {MAX_DEPTH} deep")
-            yield
-        finally:
-            self.depth -= 1
+        if self.depth > MAX_DEPTH:
+            self.give_up("E0309", node.span, f"this is nested more than {MAX_DEPTH} deep")
 
     # ------------------------------------------------------------ reporting
 

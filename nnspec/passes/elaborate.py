@@ -17,7 +17,8 @@ from typing import Any
 from nnspec.diagnostics import Reporter
 from nnspec.ir.graph import Graph, Module
 from nnspec.passes import cost
-from nnspec.passes.context import Frame, GiveUp
+from nnspec.passes.context import MAX_NODES, Frame, GiveUp
+from nnspec.passes.estimate import Estimate
 from nnspec.passes.lift import lift
 from nnspec.passes.naming import NameScope, reserved_names
 from nnspec.passes.program import Program
@@ -51,7 +52,7 @@ class Elaborator(TrainBlock):
 
     def model(self, model: nodes.Model) -> Graph | None:
         before = sum(d.severity == "error" for d in self.reporter.diagnostics)
-        self.requirements, self.unsettled, self.declared = [], {}, []
+        self.requirements, self.unsettled, self.declared, self.skipped = [], {}, [], {}
         root = Module("model", model.name.id, model, "", "", None, model.span)
         self.graph = Graph(root)
         self.graph.path = self.program.main.path
@@ -59,6 +60,10 @@ class Elaborator(TrainBlock):
         self.active.append((model, model.name.id))
         self.frames.append(Frame(root, NameScope(root, reserved=reserved_names(model.body)), None))
         try:
+            least = Estimate(self.program).declared(model)
+            if least > MAX_NODES:
+                message = f"the model has at least {least:,} operations, the most is {MAX_NODES:,}"
+                self.give_up("E0309", model.name.span, message, "fewer repetitions, or smaller blocks")
             self._settings(model, scope)
             self.statements(model.body, scope)
             if model.body.result is not None:

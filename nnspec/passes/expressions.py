@@ -26,8 +26,12 @@ MAX_ITEMS = 100_000  # of a range or list
 class Expressions(Settings):
     def evaluate(self, expr: nodes.Expr, scope: Scope) -> Any:
         """The value, or POISON after saying why there is none."""
-        with self.deeper(expr):
-            return _EVALUATE[type(expr)](self, expr, scope)
+        if id(expr) in self.program.poisoned:
+            return POISON
+        self.deepen(expr)
+        value = _EVALUATE[type(expr)](self, expr, scope)
+        self.depth -= 1
+        return value
 
     def tensor(self, expr: nodes.Expr, scope: Scope, what: str = "this") -> Any:
         """The value as a tensor; a number stands for a constant."""
@@ -417,7 +421,7 @@ class Expressions(Settings):
         chosen = self.condition(expr.condition, scope)
         if chosen is None:
             return POISON
-        if not chosen and expr.otherwise is None:
+        if expr.otherwise is None:
             self.error("E0209", expr, "this `if` has no value without an `else`", help="else { ... } gives it one")
             return POISON
         choice = Choice(expr, 0 if chosen else 1, expr.span)

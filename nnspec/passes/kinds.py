@@ -69,7 +69,7 @@ class Kinds(Context):
     def kind(self, expr: nodes.Expr, scope: Scope) -> str:
         self.depth += 1
         try:
-            if self.depth > 900:
+            if self.depth > 900 or id(expr) in self.program.poisoned:
                 return "poison"
             return self._kind(expr, scope)
         finally:

@@ -21,28 +21,37 @@ from nnspec.syntax import nodes
 
 
 class Layers(Calls):
+    skipped: dict[int, dict[str, int]]
+
     def through(self, expr: nodes.Expr, scope: Scope, x: Any, at: At, span: Span | None = None) -> Any:
         """What the layer `expr` makes of the tensor `x`. `span` is the step where that differs from `expr`."""
-        with self.deeper(expr):
-            while isinstance(expr, nodes.Paren):
-                expr = expr.value
-            if isinstance(expr, nodes.Call):
-                return self._through_call(expr, scope, x, at)
-            if isinstance(expr, nodes.Name):
-                return self._through_name(expr, scope, x, at)
-            if isinstance(expr, nodes.Pipeline):
-                return self._through_pipeline(expr, scope, x, at)
-            if isinstance(expr, nodes.If):
-                return self._through_if(expr, scope, x, at)
-            if isinstance(expr, nodes.For):
-                return self._through_for(expr, scope, x, at)
-            if isinstance(expr, nodes.Index):
-                found = self.evaluate(expr, scope)
-                if isinstance(found, Recipe | Instance):
-                    return self._through_found(found, expr, x, at)
-                if isinstance(found, Poisoned):
-                    return POISON
-            return self._no_layer(expr, scope)
+        if id(expr) in self.program.poisoned:
+            return POISON
+        self.deepen(expr)
+        value = self._through(expr, scope, x, at)
+        self.depth -= 1
+        return value
+
+    def _through(self, expr: nodes.Expr, scope: Scope, x: Any, at: At) -> Any:
+        while isinstance(expr, nodes.Paren):
+            expr = expr.value
+        if isinstance(expr, nodes.Name):
+            return self._through_name(expr, scope, x, at)
+        if isinstance(expr, nodes.Call):
+            return self._through_call(expr, scope, x, at)
+        if isinstance(expr, nodes.Pipeline):
+            return self._through_pipeline(expr, scope, x, at)
+        if isinstance(expr, nodes.If):
+            return self._through_if(expr, scope, x, at)
+        if isinstance(expr, nodes.For):
+            return self._through_for(expr, scope, x, at)
+        if isinstance(expr, nodes.Index):
+            found = self.evaluate(expr, scope)
+            if isinstance(found, Recipe | Instance):
+                return self._through_found(found, expr, x, at)
+            if isinstance(found, Poisoned):
+                return POISON
+        return self._no_layer(expr, scope)
 
     def _no_layer(self, expr: nodes.Expr, scope: Scope) -> Poisoned:
         kind = self.kind(expr, scope)
@@ -96,12 +105,8 @@ class Layers(Calls):
                 help="name them: a, b = ...",
             )
             return POISON
-        elif isinstance(x, Poisoned):
-            # The shape is unknown, what the call itself gets wrong is not.
-            self._settled(at, name)
-            return POISON
         else:
-            piped = (x,)
+            piped = (x,)  # perhaps POISON: what the call itself gets wrong is found all the same
         if callee.kind == "block":
             if not block_tensors(callee.target):
                 self.error("E0208", node, f"{name} takes no tensors, this step gives it one")
@@ -629,12 +634,22 @@ class Layers(Calls):
                 if body is not None:
                     self.skip_names(body, scope)
 
+    def _skip_recipe(self, recipe: Thunk | Recipe, names: NameScope) -> None:
+        """Counts a recipe once for all its uses: recipes made of recipes double at every step."""
+        key = id(recipe.expr)
+        if key not in self.skipped:
+            tally = NameScope(names.module)
+            self._skip(recipe.expr, recipe.scope, tally)
+            self.skipped[key] = tally.counters
+        for base, count in self.skipped[key].items():
+            names.counters[base] = names.counters.get(base, 0) + count
+
     def _skip_use(self, expr: nodes.Name | nodes.Call, scope: Scope, names: NameScope) -> None:
         name = expr.id if isinstance(expr, nodes.Name) else expr.callee.id
         found = scope.find(name)
         if isinstance(found, Thunk | Recipe):
             if self.kind_of_value(found) == "layer" and not (isinstance(found, Thunk) and found.busy):
-                self._skip(found.expr, found.scope, names)
+                self._skip_recipe(found, names)
             return
         callee = self.callee(name, scope)
         if callee.kind == "repeat":

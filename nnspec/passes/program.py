@@ -40,6 +40,7 @@ class Program:
         self.untrained: set[int] = set()  # ids of models whose names an unnamed `train` of their file does not mean
         self.sources: Mapping[str, str] = {}  # texts by path, for help that quotes what was written
         self._tables: dict[str, dict[type, dict[str, object]]] = {}
+        self._found: dict[tuple[str, str, type], object] = {}
 
     def visible(self, path: str) -> Iterator[nodes.File]:
         """The file itself, then the files it imports, nearest first; each once."""
@@ -64,12 +65,13 @@ class Program:
 
     def callable(self, path: str, name: str) -> nodes.Block | nodes.Model | None:
         """The block or model called `name`, whichever stands in the nearer file."""
-        for file in self.visible(path):
-            table = self._table(file)
-            found = table[nodes.Block].get(name) or table[nodes.Model].get(name)
-            if isinstance(found, nodes.Block | nodes.Model):
-                return found
-        return None
+        key = (path, name, nodes.Node)
+        if key not in self._found:
+            tables = (self._table(file) for file in self.visible(path))
+            found = (table[nodes.Block].get(name) or table[nodes.Model].get(name) for table in tables)
+            self._found[key] = next((f for f in found if f is not None), None)
+        declared = self._found[key]
+        return declared if isinstance(declared, nodes.Block | nodes.Model) else None
 
     def names(self, path: str, kind: type[nodes.Block] | type[nodes.Model] | type[nodes.Let]) -> list[str]:
         """Every name of that kind seen from the file, for suggestions."""
@@ -100,11 +102,12 @@ class Program:
         return next((d for d in found if d.model is None), None)
 
     def _find(self, path: str, name: str, kind: type[D]) -> D | None:
-        for file in self.visible(path):
-            found = self._table(file)[kind].get(name)
-            if isinstance(found, kind):
-                return found
-        return None
+        key = (path, name, kind)
+        if key not in self._found:
+            found = (self._table(file)[kind].get(name) for file in self.visible(path))
+            self._found[key] = next((f for f in found if f is not None), None)
+        declared = self._found[key]
+        return declared if isinstance(declared, kind) else None
 
     def _table(self, file: nodes.File) -> dict[type, dict[str, object]]:
         """Declarations by kind and name; the first of two with one name counts (the second is reported)."""

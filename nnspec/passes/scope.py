@@ -145,11 +145,13 @@ class FileScope(Scope):
             return self.names[name]
         let = self.program.let(self.path, name)
         if let is None:
+            self.names[name] = MISSING  # remembered
             return MISSING
         own = let.span.path == self.path
         home = self if own else FileScope(self.program, let.span.path, self.replaced)
         expr = self.replaced.get(name, let.value)
-        self.names[name] = found = Thunk(expr, home, "let")
+        found = Thunk(expr, home, "let")
+        self.names[name] = found
         return found
 
     def own(self) -> list[str]:

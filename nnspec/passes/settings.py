@@ -175,7 +175,7 @@ class Settings(Applying):
                 )
             else:
                 help = f"constant({show(expr.value)})" if isinstance(expr, nodes.Number) else ""
-                self.error("E0207", expr, f"{what} is an initialiser, as in normal(0.01)", help=help)
+                self.error("E0207", expr, f"{what} is none: this is no initialiser", help=help or "as in normal(0.01)")
             return POISON
         arguments = expr.arguments if isinstance(expr, nodes.Call) else ()
         positional = [a.value for a in arguments if not a.name]
