@@ -45,7 +45,8 @@ def _paths(root: Module) -> None:
             _require(parameter.path == wanted, f"{parameter.path} is not {wanted}")
     for module in root.modules():
         prefix = f"{module.path}." if module.path else ""
-        for owned in (*module.layers, *module.children):
+        children: list[Layer | Module] = [*module.layers, *module.children]
+        for owned in children:
             _require(owned.path == prefix + owned.name, f"{owned.path} is not {prefix}{owned.name}")
             _require(owned.owner is module, f"{owned.path} has another owner")
 
@@ -64,7 +65,7 @@ class _Checker:
             return
         self.checked.add(module)
         known = {*module.inputs, *(c for c in module.captures if isinstance(c, Value))}
-        mine: set[Layer | Module] = {*module.layers, *module.children}
+        mine: set[Layer | Module] = {*module.all_layers(), *module.modules()}
         mine.update(c for c in module.captures if not isinstance(c, Value))
         self.items(module.items, known, mine, module)
         self.reads(module.outputs, known, f"the outputs of {module.title}")
@@ -84,13 +85,14 @@ class _Checker:
             elif isinstance(item, Choice):
                 self.items(item.items, known, mine, module)
                 if item.result is not None:
-                    last = item.items[-1]
-                    ends = isinstance(last, Node) and type(last.op).__name__ == "Identity"
-                    _require(
-                        ends and item.result in last.outputs, "a choice ends with the identity that gives its result"
-                    )  # type: ignore[union-attr]  # a Node
+                    self.choice(item)
             elif isinstance(item, Declare):
                 _require(item.target in mine, f"{item.target.path} is declared in another module")
+
+    def choice(self, choice: Choice) -> None:
+        last = choice.items[-1]
+        ends = isinstance(last, Node) and type(last.op).__name__ == "Identity" and choice.result in last.outputs
+        _require(ends, "a choice ends with the identity that gives its result")
 
     def loop(self, loop: Loop, known: set[Value], mine: set[Layer | Module], module: Module) -> None:
         count = len(loop.iterations)

@@ -35,7 +35,8 @@ def _captures(module: Module, found: dict[Module, list[Captured]]) -> list[Captu
     """What `module` reads and does not make or own, in the order of reading."""
     if module in found:
         return found[module]
-    own: set[Captured] = {*module.inputs, *module.layers, *module.children}
+    # What lies deeper in the tree is reached from here by name: `enc.0.weight` read beside `enc`.
+    own: set[Captured] = {*module.inputs, *module.all_layers(), *module.modules()}
     reads: dict[Captured, None] = {}
     for item in module.flat():
         if isinstance(item, Call):
