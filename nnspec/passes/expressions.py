@@ -322,6 +322,8 @@ class Expressions(Settings):
     def read_parameter(self, expr: nodes.Attribute, instance: Instance, wanted: str) -> Any:
         """`enc.weight`: a node that reads one parameter of a named layer."""
         made = instance.bound
+        if made is None and self.reporter.failed:
+            return POISON  # its first use may be what was reported
         if made is None:
             help = "use the layer before this line"
             self.error("E0219", expr, f"{instance.name} has no parameters before its first use", help=help)

@@ -266,11 +266,19 @@ def _lost(program: Program, reporter: Reporter) -> Lost:
                 words.setdefault(found.span.path, set()).update(re.findall(r"[A-Za-z_]\w*", line))
     failed = {path for path, file in program.files.items() if _imports(file) > _loaded(program, path)}
     seen_by = {path: {f.path for f in program.visible(path)} for path in program.files}
+    unsettled = {path for path, file in program.files.items() if _between(file, lines.get(path, set()))}
     return Lost(
         lines,
         {path: frozenset[str]().union(*(words.get(p, ()) for p in seen)) for path, seen in seen_by.items()},
         frozenset(path for path, seen in seen_by.items() if seen & failed),
+        frozenset(path for path, seen in seen_by.items() if seen & unsettled),
     )
+
+
+def _between(file: nodes.File, lines: set[int]) -> bool:
+    """Whether one of the lines lies in no declaration: a whole one may have been lost."""
+    spans = [d.span for d in file.declarations]
+    return any(not any(span.line <= n <= span.end_line for span in spans) for n in lines)
 
 
 def _poison_broken(program: Program, lost: Lost) -> None:
@@ -282,13 +290,12 @@ def _poison_broken(program: Program, lost: Lost) -> None:
             stack += part
         elif isinstance(part, nodes.Node):
             stack += [getattr(part, field) for field in part._fields if field != "span"]
-            value = getattr(part, "value", None)
-            if (
-                isinstance(part, nodes.Statement | nodes.Let | nodes.Entry)
-                and value is not None
-                and lost.broken(part.span)
-            ):
-                program.poisoned.add(id(value))
+            value = getattr(part, "default" if isinstance(part, nodes.Setting) else "value", None)
+            if isinstance(part, nodes.Setting) and value is None and lost.broken(part.span):
+                program.poisoned.add(id(part))
+            elif isinstance(part, nodes.Statement | nodes.Entry | nodes.Setting) and value is not None:
+                if lost.broken(part.span):
+                    program.poisoned.add(id(value))
             elif isinstance(part, nodes.Body) and part.result is not None and lost.broken(part.result.span):
                 program.poisoned.add(id(part.result))
 

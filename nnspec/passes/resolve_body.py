@@ -35,7 +35,7 @@ class BodyChecker(CallChecker):
 
     def model(self, declared: nodes.Model) -> Names:
         """Checks a model; answers with the names that `train` can see."""
-        self.place = "model"
+        self.place, self.around = "model", (declared.span,)
         names = self.head(declared.settings, ())
         self.statements(declared.body, names)
         if declared.body.result is not None:
@@ -52,7 +52,7 @@ class BodyChecker(CallChecker):
         return names
 
     def block(self, declared: nodes.Block) -> None:
-        self.place = "block"
+        self.place, self.around = "block", (declared.span,)
         names = self.head(declared.settings, declared.tensors)
         self.statements(declared.body, names)
         if declared.body.result is None:

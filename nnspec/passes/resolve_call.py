@@ -68,6 +68,9 @@ class CallChecker(Checker):
         if name in tables.NUMERIC and not step and (kind := self.arithmetic(e, names)):
             return kind
         signature = self.signature(name)
+        if signature is not None and signature.user and self.has_broken_head(name):
+            self.arguments(e, names, free=True)
+            return self.silence(e)
         if signature is not None:
             return self.apply(e, signature, names, step)
         if local is None and (let := self.program.let(self.path, name)) is not None:
@@ -90,6 +93,8 @@ class CallChecker(Checker):
                 span=e.callee.span,
             )
         help = did_you_mean(name, self.callables() + names.all_names(*LAYERS))
+        if self.far(help):
+            return self.silence(e)
         return self.error("E0202", e, f"unknown layer {name}", help=help, span=e.callee.span)
 
     def not_callable(self, e: nodes.Call, known: Known, names: Names) -> str:

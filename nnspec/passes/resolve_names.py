@@ -18,19 +18,29 @@ class Lost:
     """Names that an error reported earlier may have taken away: being unknown is then no second mistake.
 
     `lines` have a syntax error, by file, `words` are the words in them that a file sees; `blind` files have an
-    import that failed.
+    import that failed, `unsettled` ones see a declaration that may have been lost whole.
     """
 
-    def __init__(self, lines: dict[str, set[int]], words: dict[str, frozenset[str]], blind: frozenset[str]) -> None:
-        self.lines, self.words, self.blind = lines, words, blind
+    def __init__(
+        self,
+        lines: dict[str, set[int]],
+        words: dict[str, frozenset[str]],
+        blind: frozenset[str],
+        unsettled: frozenset[str],
+    ) -> None:
+        self.lines, self.words, self.blind, self.unsettled = lines, words, blind, unsettled
 
     def may_hold(self, path: str, name: str) -> bool:
         return not name or path in self.blind or self.word(path, name)
 
     def broken(self, span: Span) -> bool:
         """Whether a line of the span could not be read: what is said about it would be an echo."""
-        lines = self.lines.get(span.path)
-        return bool(lines) and any(n in lines for n in range(span.line, span.end_line + 1))
+        return any(span.line <= n <= span.end_line for n in self.lines.get(span.path, ()))
+
+    def head(self, declared: nodes.Block | nodes.Model) -> bool:
+        """Whether the head of a block or model, its tensors and settings, could not be read."""
+        body = declared.body.span
+        return self.broken(declared.span.replace(end_line=body.line, end_column=body.column))
 
     def word(self, path: str, word: str) -> bool:
         """Whether a word stands in a line that could not be read."""
@@ -47,6 +57,7 @@ class NameChecker:
         self.kinds: dict[int, str] = {}  # by id of the node: every expression is checked once
         self.depth = 0
         self.lost = lost
+        self.around: tuple[Span, ...] = ()  # the declarations whose names are seen
         self.braces = 0  # of `if` and `for` around what is checked
 
     def error(
@@ -125,6 +136,10 @@ class NameChecker:
             return known.items
         return ANY
 
+    def far(self, help: str) -> bool:
+        """An unknown name that is near to none, where a part of the text could not be read: it may have stood there."""
+        return not help and (self.path in self.lost.unsettled or any(map(self.lost.broken, self.around)))
+
     def unknown_name(self, e: nodes.Name, names: Names, step: bool) -> str:
         if self.lost.may_hold(self.path, e.id):
             return self.silence(e)
@@ -144,8 +159,12 @@ class NameChecker:
         layers = self.callables() + names.all_names(LAYER, INSTANCE, ANY)
         if step:
             help = did_you_mean(e.id, layers + lets)
+            if self.far(help):
+                return self.silence(e)
             return self.error("E0202", e, f"unknown layer {e.id}", help=help or self.own_names(names, e.id))
         help = did_you_mean(e.id, names.all_names() + lets + layers + ["true", "false"])
+        if self.far(help):
+            return self.silence(e)
         return self.error("E0201", e, f"unknown name {e.id}", help=help or self.own_names(names, e.id))
 
     def own_names(self, names: Names, name: str) -> str:
@@ -156,6 +175,10 @@ class NameChecker:
         """Everything that can be called: blocks and models that are seen from here, then the registry."""
         seen = self.program.names(self.path, nodes.Block) + self.program.names(self.path, nodes.Model)
         return seen + list(tables.op_names())
+
+    def has_broken_head(self, name: str) -> bool:
+        found = self.program.callable(self.path, name)
+        return found is not None and self.lost.head(found)
 
     def signature(self, name: str) -> tables.Signature | None:
         found = self.program.callable(self.path, name)

@@ -55,6 +55,7 @@ class SettingsChecker(BodyChecker):
     def train(self, block: nodes.Train, names: Names, models: list[nodes.Model]) -> None:
         """`names` are what the model shows to `train`; see `resolve`."""
         self.where, self.place = "train", "model"
+        self.around = tuple(m.span for m in models)
         entries = self.known_entries(block, keys.TRAIN_KEYS, keys.DATA_KEYS)
         given = {e.key.id: e for e in entries if e.pattern is None}
         if "epochs" in given and "steps" in given:
@@ -71,8 +72,18 @@ class SettingsChecker(BodyChecker):
             output = next((s.name.id for m in models for s in m.body.statements if isinstance(s, nodes.Output)), "y")
             help = f"add a line such as minimize = mse({output}, {target})"
             self.error("E0404", block, "train does not say what to minimize", help=help, span=span)
+        if not any(e.key.id == "optimizer" for e in block.entries):
+            self.lacks_optimizer(entries)
         for entry in entries:
             self.train_entry(entry, names)
+
+    def lacks_optimizer(self, entries: list[nodes.Entry]) -> None:
+        first = next((e.key for e in entries if e.key.id == "minimize"), None)
+        if first is not None and self.lost.word(self.path, "optimizer"):
+            self.silence(first)
+        elif first is not None:
+            help = "add a line such as optimizer = sgd(0.1)"
+            self.error("E0404", first, "train does not say which optimizer to use", help=help)
 
     def train_entry(self, entry: nodes.Entry, names: Names) -> None:
         key, value = entry.key.id, entry.value
@@ -289,6 +300,8 @@ class SettingsChecker(BodyChecker):
             return self.error("E0206", e, f"{e.id} is not known outside the braces that made it", labels=(label,))
         known = [n for n in names.all_names() if n not in ("t", "epoch")]
         help = did_you_mean(e.id, known + self.program.names(self.path, nodes.Let) + list(tables.SELECTIONS))
+        if self.far(help):
+            return self.silence(e)
         help = help or (f"train sees {', '.join(known[:12])}" if known else "")
         return self.error("E0414", e, f"train cannot see {e.id}", help=help)
 

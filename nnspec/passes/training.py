@@ -444,7 +444,8 @@ class TrainBlock(DataBlock):
             found[place] = [value]
         if not found["prediction"] or not found["target"]:
             missing = "output" if not found["prediction"] else "target"
-            self.error("E0409", item, f"{name} compares an output with a target, and the model has no {missing}")
+            if not self.reporter.failed:  # else it may be missing because of what was reported
+                self.error("E0409", item, f"{name} compares an output with a target, and the model has no {missing}")
             return None
         return [(p, t) for p in found["prediction"] for t in found["target"]]
 
