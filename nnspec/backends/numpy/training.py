@@ -332,7 +332,7 @@ class Functions:
             wanted = {v for m in training.metrics for v in (m.prediction, m.target)}
             targets = [name if value in wanted else "_" for value, name in names.items()]
             if any(t != "_" for t in targets):
-                out.line(f"{', '.join([*targets, '_'])} = {self.call('False').replace(', False', '')}")
+                out.line(f"{', '.join([*targets, '_'])} = {self.call('False').replace(', False)', ')')}")
             entries = []
             for metric in training.metrics:
                 read = []
