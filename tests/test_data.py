@@ -114,7 +114,7 @@ def test_csv_columns_named_for_fields(houses: Path) -> None:
     np.testing.assert_array_equal(data.train["x"], [[50, 2], [80, 3], [120, 5], [30, 1]])
     np.testing.assert_array_equal(data.train["y"], [100, 210, 305.5, 77])
     assert data.train["x"].dtype == np.float64
-    assert list(data.files) == [str(houses / "houses.csv")]
+    assert list(data.files) == [str((houses / "houses.csv").resolve())]
 
 
 def test_fields_meet_columns_of_their_name_and_an_only_input_the_rest(houses: Path) -> None:

@@ -539,6 +539,11 @@ def test_settings_are_written_into_the_spec(name: str, value: object, old: str, 
     assert written({name: value}) == {"spec.nn": SPEC.replace(old, new)}
 
 
+def test_a_key_is_added_to_a_block_of_one_line() -> None:
+    main = "model Net { input x: float32[1]; output y = x }\ntrain { minimize = y; epochs = 1 }\n"
+    assert written({"train.batch": "full"}, main)["spec.nn"].endswith("epochs = 1\n    batch = full\n}\n")
+
+
 def test_imports_are_written_in_where_no_name_changes_its_meaning() -> None:
     blocks = (
         'nnspec 1\nimport "base.nn"\nlet slope = 0.1\nblock Up(x; n) { x -> dense(n) -> Act }\ntrain { minimize = 1 }\n'

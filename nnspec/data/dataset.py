@@ -174,7 +174,7 @@ class _Loader:
 
     def read(self, source: object) -> Read:
         read = read_source(source, self.base, self.names)
-        self.files.update({str(path): content_hash(path) for path in read.table.files})
+        self.files.update({str(path.resolve()): content_hash(path) for path in read.table.files})
         return read
 
     def converted(self, reads: dict[str, Read]) -> dict[str, Arrays]:

@@ -211,7 +211,7 @@ def _describe(
     resolved = {
         "model": graph.name,
         "spec": str(Path(spec.path).resolve()),
-        "base": str(base_of(spec)),
+        "base": str(base_of(spec).resolve()),
         **facts,
         "device": device,
         "plan": {name: getattr(plan, name) for name in Plan._fields},

@@ -107,7 +107,7 @@ def read_examples(
 
 def base_of(spec: Compiled) -> Path:
     """The folder that the paths of a spec are relative to."""
-    return Path(spec.path).resolve().parent
+    return Path(spec.path).parent
 
 
 def plain(value: Any) -> Any:

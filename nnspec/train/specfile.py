@@ -109,8 +109,9 @@ class SpecFiles:
                 return start, end, f"{key} = {value}"
         _, end = offsets(text, declaration.span)
         brace = text.rindex("}", 0, end)
-        lead = "" if text[:brace].rstrip(" ").endswith(("\n", "{")) else "\n"
-        return brace, brace, f"{lead}    {key} = {value}\n"
+        start = len(text[:brace].rstrip(" \t"))
+        lead = "" if text[start - 1] == "\n" else "\n"
+        return start, brace, f"{lead}    {key} = {value}\n"
 
     # ---------------------------------------------------------------- imports
 
