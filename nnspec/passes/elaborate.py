@@ -73,6 +73,10 @@ class Elaborator(TrainBlock):
             return None
         if sum(d.severity == "error" for d in self.reporter.diagnostics) > before:
             return None
+        if sys.flags.dev_mode:  # python -X dev: the compiler checks itself
+            from nnspec.passes.check import check_graph
+
+            check_graph(self.graph)
         return self.graph
 
     def _settings(self, model: nodes.Model, scope: Scope) -> None:
@@ -122,7 +126,7 @@ class Elaborator(TrainBlock):
         for items, declare, instance in self.declared:
             if instance.bound is None or declare.target is instance.module:
                 items[:] = [item for item in items if item is not declare]
-            if instance.bound is None:
+            if instance.bound is None and not self.reporter.failed:
                 self.reporter.warning("W0203", instance.span, f"the layer {instance.name} is never used")
 
     def _check_requirements(self) -> None:

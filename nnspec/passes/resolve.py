@@ -14,7 +14,7 @@ from nnspec.passes import resolve_tables as tables
 from nnspec.passes.keys import DATA_KEYS, TRAIN_KEYS
 from nnspec.passes.program import Program
 from nnspec.passes.resolve_body import BodyChecker
-from nnspec.passes.resolve_names import Lost
+from nnspec.passes.resolve_lost import Lost, lost_by, poison_broken
 from nnspec.passes.resolve_scope import ANY, Known, Names
 from nnspec.passes.resolve_train import SettingsChecker
 from nnspec.suggest import did_you_mean
@@ -25,10 +25,10 @@ Declared = nodes.Let | nodes.Block | nodes.Model
 
 def resolve(program: Program, reporter: Reporter) -> None:
     """Checks every file of the program, adds what is wrong to `reporter` and marks it as poisoned."""
-    lost = _lost(program, reporter)
+    lost = lost_by(program, reporter)
     for file in program.files.values():
         _File(program, file, reporter, lost).check()
-    _poison_broken(program, lost)
+    poison_broken(program, lost)
 
 
 class _File:
@@ -249,60 +249,3 @@ def _uses(declared: nodes.Block | nodes.Model) -> Iterator[tuple[nodes.Name, nod
                 if field not in ("span", "name", "names", "targets")
             ]
     return ((name, node) for name, node in found if name.id not in own or isinstance(node, nodes.Call))
-
-
-def _lost(program: Program, reporter: Reporter) -> Lost:
-    """Every word of a line with a syntax error, where a declaration may have been lost, by the files that see it;
-    and the files that see a failed import."""
-    import re
-
-    words: dict[str, set[str]] = {}
-    lines: dict[str, set[int]] = {}
-    for found in reporter.diagnostics:
-        if found.code.startswith("E01"):
-            text = program.sources.get(found.span.path, "").split("\n")
-            lines.setdefault(found.span.path, set()).update(range(found.span.line, found.span.end_line + 1))
-            for line in text[found.span.line - 1 : found.span.end_line]:
-                words.setdefault(found.span.path, set()).update(re.findall(r"[A-Za-z_]\w*", line))
-    failed = {path for path, file in program.files.items() if _imports(file) > _loaded(program, path)}
-    seen_by = {path: {f.path for f in program.visible(path)} for path in program.files}
-    unsettled = {path for path, file in program.files.items() if _between(file, lines.get(path, set()))}
-    return Lost(
-        lines,
-        {path: frozenset[str]().union(*(words.get(p, ()) for p in seen)) for path, seen in seen_by.items()},
-        frozenset(path for path, seen in seen_by.items() if seen & failed),
-        frozenset(path for path, seen in seen_by.items() if seen & unsettled),
-    )
-
-
-def _between(file: nodes.File, lines: set[int]) -> bool:
-    """Whether one of the lines lies in no declaration: a whole one may have been lost."""
-    spans = [d.span for d in file.declarations]
-    return any(not any(span.line <= n <= span.end_line for span in spans) for n in lines)
-
-
-def _poison_broken(program: Program, lost: Lost) -> None:
-    """Statements with a syntax error: what was made of them may not be meant, so no shape follows from them."""
-    stack: list[object] = [program.files[path] for path in lost.lines if path in program.files]
-    while stack:
-        part = stack.pop()
-        if isinstance(part, tuple):
-            stack += part
-        elif isinstance(part, nodes.Node):
-            stack += [getattr(part, field) for field in part._fields if field != "span"]
-            value = getattr(part, "default" if isinstance(part, nodes.Setting) else "value", None)
-            if isinstance(part, nodes.Setting) and value is None and lost.broken(part.span):
-                program.poisoned.add(id(part))
-            elif isinstance(part, nodes.Statement | nodes.Entry | nodes.Setting) and value is not None:
-                if lost.broken(part.span):
-                    program.poisoned.add(id(value))
-            elif isinstance(part, nodes.Body) and part.result is not None and lost.broken(part.result.span):
-                program.poisoned.add(id(part.result))
-
-
-def _imports(file: nodes.File) -> int:
-    return sum(isinstance(d, nodes.Import) for d in file.declarations)
-
-
-def _loaded(program: Program, path: str) -> int:
-    return sum(p in program.files for p in program.imports.get(path, ()))

@@ -6,6 +6,7 @@ from nnspec.diagnostics import Label, Span
 from nnspec.ir.types import DTYPES
 from nnspec.passes.keys import COSTS
 from nnspec.passes.resolve_call import CallChecker
+from nnspec.passes.resolve_lost import poison
 from nnspec.passes.resolve_scope import (
     A_KIND,
     ANY,
@@ -40,7 +41,9 @@ class BodyChecker(CallChecker):
         self.statements(declared.body, names)
         if declared.body.result is not None:
             self.kind(declared.body.result, names)
-            help = "name the result: output y = ..."
+            help = "name the result: output y = ..., or join it to the line above with ->"
+            if declared.body.statements:  # which this line may be meant to go on
+                poison(self.program, declared.body.statements[-1])
             self.error(
                 "E0212", declared.body.result, f"the model {declared.name.id} says its results with `output`", help=help
             )

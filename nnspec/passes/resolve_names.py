@@ -6,45 +6,13 @@ from typing import TYPE_CHECKING, Self
 
 from nnspec.diagnostics import Label, Reporter, Span
 from nnspec.passes import resolve_tables as tables
+from nnspec.passes.resolve_lost import Lost, parts
 from nnspec.passes.resolve_scope import ANY, INSTANCE, LAYER, LIST, NUMBER, Known, Names
 from nnspec.suggest import did_you_mean
 from nnspec.syntax import nodes
 
 if TYPE_CHECKING:
     from nnspec.passes.program import Program
-
-
-class Lost:
-    """Names that an error reported earlier may have taken away: being unknown is then no second mistake.
-
-    `lines` have a syntax error, by file, `words` are the words in them that a file sees; `blind` files have an
-    import that failed, `unsettled` ones see a declaration that may have been lost whole.
-    """
-
-    def __init__(
-        self,
-        lines: dict[str, set[int]],
-        words: dict[str, frozenset[str]],
-        blind: frozenset[str],
-        unsettled: frozenset[str],
-    ) -> None:
-        self.lines, self.words, self.blind, self.unsettled = lines, words, blind, unsettled
-
-    def may_hold(self, path: str, name: str) -> bool:
-        return not name or path in self.blind or self.word(path, name)
-
-    def broken(self, span: Span) -> bool:
-        """Whether a line of the span could not be read: what is said about it would be an echo."""
-        return any(span.line <= n <= span.end_line for n in self.lines.get(span.path, ()))
-
-    def head(self, declared: nodes.Block | nodes.Model) -> bool:
-        """Whether the head of a block or model, its tensors and settings, could not be read."""
-        body = declared.body.span
-        return self.broken(declared.span.replace(end_line=body.line, end_column=body.column))
-
-    def word(self, path: str, word: str) -> bool:
-        """Whether a word stands in a line that could not be read."""
-        return word in self.words.get(path, ())
 
 
 class NameChecker:
@@ -73,7 +41,7 @@ class NameChecker:
         """Reports and poisons `node`; its kind is ANY from then on."""
         if id(node) not in self.program.poisoned:
             self.program.poisoned.add(id(node))
-            if self.lost.broken(span or node.span) or _is_broken(node):
+            if self.lost.broken(span or node.span) or any(isinstance(part, nodes.Poison) for part in parts(node)):
                 return ANY
             self.reporter.error(code, span or node.span, message, labels=labels, help=help)
         return ANY
@@ -121,6 +89,8 @@ class NameChecker:
 
     def known_value(self, value: nodes.Expr, span: Span, names: Names, *, free: bool = False) -> Known:
         kind = self.kind(value, names, free=free)
+        if self.lost.broken(value.span):
+            return Known(ANY, span)
         return Known(kind, span, self.items(value, names) if kind == LIST else ANY)
 
     def items(self, e: nodes.Expr, names: Names) -> str:
@@ -197,17 +167,3 @@ class NameChecker:
     def kind(self, e: nodes.Expr, names: Names, *, free: bool = False) -> str:
         """The kind of an expression; `resolve_expr` tells."""
         raise NotImplementedError
-
-
-def _is_broken(node: nodes.Node) -> bool:
-    """Whether a part of it could not be parsed: what is said about the rest would be an echo."""
-    stack: list[object] = [node]
-    while stack:
-        part = stack.pop()
-        if isinstance(part, nodes.Poison):
-            return True
-        if isinstance(part, tuple):
-            stack += part
-        elif isinstance(part, nodes.Node):
-            stack += [getattr(part, field) for field in part._fields if field != "span"]
-    return False

@@ -6,6 +6,7 @@ from nnspec.diagnostics import Label, Span
 from nnspec.passes import keys
 from nnspec.passes import resolve_tables as tables
 from nnspec.passes.resolve_body import BodyChecker
+from nnspec.passes.resolve_lost import poison
 from nnspec.passes.resolve_scope import A_KIND, ANY, BOOL, LIST, NUMBER, STRING, TENSOR, Known, Names
 from nnspec.suggest import did_you_mean
 from nnspec.syntax import nodes
@@ -29,7 +30,9 @@ class SettingsChecker(BodyChecker):
         for entry in block.entries:
             key = entry.key.id
             pattern = entry.pattern.value if entry.pattern is not None else ""
-            if key not in table:
+            if key in other and self.lost.broken(block.span):
+                poison(self.program, entry)  # the brace between the blocks may be what is missing
+            elif key not in table:
                 help = f"it stands in {other_word} {{ ... }}" if key in other else did_you_mean(key, table)
                 help = help or f"{word} takes {', '.join(table)}"
                 self.error("E0401", entry, f"unknown key {key} of {word}", help=help, span=entry.key.span)

@@ -416,6 +416,8 @@ class TrainBlock(DataBlock):
         try:
             bound = template.bind(prediction.type, target.type)
         except ShapeError as error:
+            if self.reporter.failed:  # nearly always of the objective, for the same reason
+                return None
             self.error(error.code, item, error.message, help=error.help)
             return None
         values = {slot.name: getattr(bound, slot.name) for slot in slots_of(measure)}
