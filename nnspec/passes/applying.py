@@ -6,7 +6,7 @@ from typing import Any
 
 from nnspec.diagnostics import Label, Span
 from nnspec.ir.dims import Dim
-from nnspec.ir.graph import Layer, Node, Parameter, Value
+from nnspec.ir.graph import Layer, Module, Node, Parameter, Value
 from nnspec.ir.types import FLOAT, TensorType, show_shape
 from nnspec.ops.base import Op, ShapeError
 from nnspec.passes.context import MAX_PARAMETERS
@@ -21,6 +21,12 @@ _BROADCASTS = frozenset({"Matmul"})
 def _plain(cls: type[Op]) -> bool:
     """Whether the op takes its inputs as they are."""
     return cls.prepare is Op.prepare and cls.expects is Op.expects
+
+
+def _outermost(module: Module) -> Module:
+    while module.owner is not None:
+        module = module.owner
+    return module
 
 
 class Applying(Kinds):
@@ -107,6 +113,10 @@ class Applying(Kinds):
         return layer
 
     def make_parameter(self, layer: Layer, name: str, parameter: Parameter) -> None:
+        if _outermost(layer.owner).kind == "objective":
+            help = "make the layer in the model and name its output"
+            self.error("E0405", parameter.span, "minimize would have parameters of its own", help=help)
+            return
         size = 1
         for axis in parameter.shape:
             size *= axis

@@ -387,6 +387,8 @@ class Layers(Calls):
 
     def _copy(self, body: nodes.Body | nodes.Expr, scope: Scope, x: Any, names: NameScope, per_copy: bool) -> Any:
         if isinstance(body, nodes.Body):
+            if any(isinstance(s, nodes.Param | nodes.LayerDecl) for s in body.statements):
+                return self._copy_with_names(body, scope, x, names)
             self.statements(body, scope)
             if body.result is None:
                 self.error("E0209", body, "the body of a `for` has no value", help="its last line is a layer")
@@ -399,6 +401,16 @@ class Layers(Calls):
         if self.is_loop(expr, scope) and not per_copy:
             return self.through(expr, scope, x, At(names))
         return self.through(expr, scope, x, At(names, names.number()))
+
+    def _copy_with_names(self, body: nodes.Body, scope: Scope, x: Any, names: NameScope) -> Any:
+        """A copy that declares a `param` or `layer` of its own is one step, under whose number these are stored."""
+        key = names.number()
+        frame, outer = self.frame, self.frame.names
+        frame.names = NameScope(names.module, names.full(key))
+        try:
+            return self._through_body(body, scope, x, At(names, key))
+        finally:
+            frame.names = outer
 
     def several(self, expr: nodes.Expr, scope: Scope) -> Any:
         """A `for` over tensors: one tensor a turn, for a call that takes any number."""
@@ -697,7 +709,7 @@ def count_layers(body: nodes.Body) -> int:
         elif isinstance(node, nodes.Call):
             count += 1
             stack += [a.value for a in node.arguments]
-        elif isinstance(node, nodes.If | nodes.For):
+        elif isinstance(node, nodes.If | nodes.For | nodes.Param | nodes.LayerDecl):
             count = 2
         elif isinstance(node, nodes.Node):
             stack += [getattr(node, name) for name in node._fields if name != "span"]

@@ -284,7 +284,6 @@ class TrainBlock(DataBlock):
             return found
 
         scope = ReadingScope(lets.path, lets, read, lambda: list(body.names))
-        parameters = len(self.parameters)
         self.frames.append(Frame(module, NameScope(module), None))
         self.selecting = True
         try:
@@ -295,10 +294,6 @@ class TrainBlock(DataBlock):
             self.selecting = False
             self.frames.pop()
         if not isinstance(value, Value):
-            return None
-        if any(layer.parameters for layer in module.all_layers()) and len(self.parameters) > parameters:
-            help = "make the layer in the model and name its output"
-            self.error("E0405", entry.value, "minimize would have parameters of its own", help=help)
             return None
         if value.type.batched:
             value = average(module, value)
