@@ -21,17 +21,17 @@ _HEADS = frozenset({"block", "model", "data", "train", "if", "for", "else"})
 _NAMED = frozenset({"block", "model", "let", "input", "target", "dim", "param", "noise", "layer", "output"})
 
 
-def arrange(raw: list[Token], problems: Problems) -> list[Token]:
-    """The tokens that the parser reads. Errors go to `problems`.
+def arrange(raw: list[Token], problems: Problems, start: str) -> list[Token]:
+    """The tokens that the parser reads for a "file" or a "value". Errors go to `problems`.
 
     Braces that do not match are looked at twice: where the plain count fails, indentation says which one
     was forgotten.
     """
-    plain = _Layout(raw, indented=False)
+    plain = _Layout(raw, False, start)
     plain.run()
     chosen = plain
     if plain.braces_failed:
-        indented = _Layout(raw, indented=True)
+        indented = _Layout(raw, True, start)
         indented.run()
         if len(indented.errors) <= len(plain.errors):
             chosen = indented
@@ -41,8 +41,9 @@ def arrange(raw: list[Token], problems: Problems) -> list[Token]:
 
 
 class _Layout(Brackets):
-    def __init__(self, raw: list[Token], indented: bool) -> None:
+    def __init__(self, raw: list[Token], indented: bool, start: str) -> None:
         super().__init__(raw, indented)
+        self.words = start == "file"  # whether the outermost level holds declarations
         self.indent = 1  # column of the first token of the line
         self.head: Token | None = None  # the last word of the statement that braces must follow
         self.head_place = 0  # where it stands in `out`
@@ -166,7 +167,7 @@ class _Layout(Brackets):
             if text in ("if", "for", "else"):
                 self.head, self.head_place = token, len(self.out)
             return Token(text, text, token.line, token.column, token.end, token.quiet)
-        if self._before() in ("", "{", "_NEWLINE"):
+        if self._before() in ("", "{", "_NEWLINE") and (self.open or self.words):
             word = text if text in KEYWORDS and self._opens(index) else self._misspelt(index)
             if word:
                 token = Token(word, text, token.line, token.column, token.end, token.quiet)

@@ -222,7 +222,7 @@ class _Scanner:
 
     def _open(self, begin: int, word: str) -> int:
         """A string without its closing quote: it ends with the line, before brackets that close others."""
-        kept = word.partition("#")[0].rstrip().rstrip("),]};")
+        kept = word.partition("#")[0].rstrip(" \t),]};")
         message = "the string is not closed on its line"
         self.problems.error("E0105", self._at(begin, len(kept)), message, 'end it with `"`')
         self._put("STRING", kept[1:].replace("\\", ""), begin, len(kept))

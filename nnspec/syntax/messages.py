@@ -32,12 +32,14 @@ def report(parser: Parser, token: Token, expected: set[str], repair: Repair | No
         f"expected {_wanted(expected, before)}{_after(before)}, found {_found(token)}",
         _help(token, before, expected, repair),
     )
-    parser.problems.error(code, _place(parser, token, before), message, help)
+    place = _place(parser, token, before) if code == "E0101" else token
+    parser.problems.error(code, place, message, help)
 
 
 def _place(parser: Parser, token: Token, before: Token | None) -> Span:
     """The token itself, or the end of the line before it when something is missing there."""
-    if before is not None and (token.line > before.line or token.type in ("_NEWLINE", "$END")):
+    opens = before is None or before.type in ("_NEWLINE", "{")
+    if before is not None and (token.type in ("_NEWLINE", "$END") or (token.line > before.line and not opens)):
         return Span(parser.path, before.line, before.end, before.line, before.end + 1)
     return Span(parser.path, token.line, token.column, token.line, max(token.end, token.column + 1))
 
