@@ -15,6 +15,7 @@ from nnspec.train.checkpoint import Checkpoint
 from nnspec.train.checkpoint import load as load_checkpoint
 from nnspec.train.errors import TrainError
 from nnspec.train.files import candidates, write_json
+from nnspec.train.session import THREADS
 from nnspec.version import __version__
 
 PACKAGES = ("numpy", "torch", "jax", "jaxlib", "optax", "safetensors")
@@ -69,9 +70,7 @@ def environment(backend: str, device: str) -> dict[str, Any]:
         "backend": backend,
         "device": device,
         "packages": versions,
-        "threads": {
-            k: v for k, v in os.environ.items() if k in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-        },
+        "threads": {name: os.environ[name] for name in THREADS if name in os.environ},
     }
 
 

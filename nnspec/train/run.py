@@ -22,7 +22,16 @@ from nnspec.train.files import to_json, write
 from nnspec.train.initial import initial_state
 from nnspec.train.loop import Epoch, Hooks, Loop, seconds_a_step
 from nnspec.train.plan import CHUNK_SECONDS, Plan, plan_run, rates, watch
-from nnspec.train.session import base_of, known_backend, open_driver, plain, read_examples, run_seed, working_float
+from nnspec.train.session import (
+    base_of,
+    known_backend,
+    one_blas_thread,
+    open_driver,
+    plain,
+    read_examples,
+    run_seed,
+    working_float,
+)
 from nnspec.train.specfile import SpecFiles
 
 if TYPE_CHECKING:
@@ -89,56 +98,119 @@ def train(
     (settings, files), Diverged, Interrupted, and ModuleNotFoundError when the backend's framework is not
     installed. A run that fails before its first step leaves no folder.
     """
-    graph = spec.graph
-    if graph.training is None:
-        raise TrainError(
-            f"{spec.path} has no train {{ }} for {graph.name}", help="nnspec predict uses a model as it is"
-        )
-    started = time.perf_counter()
-    _refuse_later_settings(spec, graph.training)
-    dtype, seed = working_float(graph, dtype), run_seed(graph, seed)
-    examples = read_examples(spec, base_of(spec), seed, dtype)
-    plan = plan_run(graph.training, examples.size(), epochs)
-    looks_at = watch(graph.training, "validation" in examples.parts)
-    source = spec.source(known_backend(backend))
-    state = initial_state(graph, seed, dtype, base_of(spec))
-    folder = folders.create(graph.name, run_dir)
-    try:
-        code = folder / f"model_{backend}.py"
-        write(code, source)
-        driver = open_driver(backend, code, dtype=dtype, device=device, seed=seed)
-        driver.load(state)
-        plan = _chunked(driver, examples, graph, plan)
-        facts = {"backend": backend, "dtype": dtype, "seed": seed, "chunk": plan.chunk}
-        _describe(folder, spec, examples, plan, facts, device, epochs)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    if on_start is not None:
-        sizes = {name: examples.size(name) for name in examples.parts}
-        on_start(Start(folder, graph.name, backend, str(getattr(driver, "device", device)), dtype, seed, plan, sizes))
-    history: list[dict[str, Any]] = []
+    with one_blas_thread(backend):
+        job = _Job(spec, known_backend(backend), device, dtype, seed, epochs)
+        folder = folders.create(spec.graph.name, run_dir)
+        try:
+            driver = job.set_up(folder)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        if on_start is not None:
+            on_start(job.start(folder, driver))
+        return job.run(folder, driver, Hooks(on_epoch, on_step))
 
-    def log(name: str, record: dict[str, Any]) -> None:
-        if name == "metrics":
-            history.append(record)
-        folders.append(folder / f"{name}.jsonl", record)
 
-    hooks = Hooks(on_epoch, on_step)
-    loop = Loop(
-        driver, examples, graph.training, plan, looks_at, folder / "checkpoints", write=log, facts=facts, hooks=hooks
-    )
-    end = loop.run()
-    chosen = "best" if "validation" in examples.parts and end.best_epoch else "last"
-    test = _test(driver, examples, plan, folder, chosen)
-    if test is not None:
-        folders.append(
-            folder / "metrics.jsonl", {"epoch": end.epoch - 1, "step": end.step, "test": test, "checkpoint": chosen}
+class _Job:
+    """One call of `train`. Everything that can be wrong with spec and data is found when it is made."""
+
+    def __init__(
+        self, spec: Compiled, backend: str, device: str, dtype: str | None, seed: int | None, epochs: int | None
+    ) -> None:
+        self.began = time.perf_counter()
+        graph, training = spec.graph, spec.graph.training
+        if training is None:
+            help = "nnspec predict uses a model as it is"
+            raise TrainError(f"{spec.path} has no train {{ }} for {graph.name}", help=help)
+        _refuse_later_settings(spec, training)
+        self.spec, self.training, self.backend, self.device = spec, training, backend, device
+        self.dtype, self.seed, self.epochs = working_float(graph, dtype), run_seed(graph, seed), epochs
+        self.examples = read_examples(spec, base_of(spec), self.seed, self.dtype)
+        self.plan = plan_run(training, self.examples.size(), epochs)
+        self.watch = watch(training, "validation" in self.examples.parts)
+        self.source = spec.source(backend)
+        self.state = initial_state(graph, self.seed, self.dtype, base_of(spec))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the bits of the run depend on besides spec and data."""
+        return {"backend": self.backend, "dtype": self.dtype, "seed": self.seed, "chunk": self.plan.chunk}
+
+    def set_up(self, folder: Path) -> Driver:
+        """The emitted code in the folder and running, weights loaded, the plan settled and written down."""
+        code = folder / f"model_{self.backend}.py"
+        write(code, self.source)
+        driver = open_driver(self.backend, code, dtype=self.dtype, device=self.device, seed=self.seed)
+        driver.load(self.state)
+        self.plan = _chunked(driver, self.examples, self.spec.graph, self.plan)
+        self.describe(folder)
+        return driver
+
+    def describe(self, folder: Path) -> None:
+        """spec.nn, resolved.json and environment.json."""
+        for name, text in run_texts(self.spec, self.overrides()).items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            write(folder / name, text)
+        folders.write_resolved(folder, self.resolved())
+        write(folder / "environment.json", to_json(folders.environment(self.backend, self.device)))
+
+    def overrides(self) -> dict[str, object]:
+        """What the caller said otherwise than the spec, as `--set` would."""
+        found: dict[str, object] = {} if self.epochs is None else {"train.epochs": self.epochs}
+        if self.training.settings.get("seed", 0) != self.seed:
+            found["train.seed"] = self.seed
+        if self.training.settings.get("precision", "float32") != self.dtype:
+            found["train.precision"] = self.dtype
+        return found
+
+    def resolved(self) -> dict[str, Any]:
+        """Every default made explicit, and what of the data must be remembered."""
+        spec, training, data = self.spec, self.training, self.spec.graph.data
+        groups = [{"pattern": g.pattern, "optimizer": plain(g.optimizer)} for g in training.groups]
+        known: dict[str, Any] = {}
+        if isinstance(self.examples, Dataset):
+            known = {"files": self.examples.files, "memory": self.examples.memory.to_json()}
+        return {
+            "model": spec.graph.name,
+            "spec": str(Path(spec.path).resolve()),
+            "base": str(base_of(spec).resolve()),
+            **self.facts,
+            "device": self.device,
+            "plan": {name: getattr(self.plan, name) for name in Plan._fields},
+            "examples": self.sizes(),
+            "train": {"groups": groups, "metrics": [m.name for m in training.metrics], **plain(training.settings)},
+            "data": {**(plain(data.settings) if data else {}), **known},
+            "parameters": {p.path: list(p.shape) for p in spec.graph.root.parameters()},
+        }
+
+    def sizes(self) -> dict[str, int]:
+        return {name: self.examples.size(name) for name in self.examples.parts}
+
+    def start(self, folder: Path, driver: Driver) -> Start:
+        device = str(getattr(driver, "device", self.device))
+        model = self.spec.graph.name
+        return Start(folder, model, self.backend, device, self.dtype, self.seed, self.plan, self.sizes())
+
+    def run(self, folder: Path, driver: Driver, hooks: Hooks) -> Result:
+        """Train to the end and measure the test part."""
+        history: list[dict[str, Any]] = []
+
+        def log(name: str, record: dict[str, Any]) -> None:
+            if name == "metrics":
+                history.append(record)
+            folders.append(folder / f"{name}.jsonl", record)
+
+        parts = (driver, self.examples, self.training, self.plan, self.watch, folder / "checkpoints")
+        end = Loop(*parts, write=log, facts=self.facts, hooks=hooks).run()
+        epochs, chosen = end.epoch - 1, "best" if "validation" in self.examples.parts and end.best_epoch else "last"
+        test = _test(driver, self.examples, self.plan, folder, chosen)
+        if test is not None:
+            line = {"epoch": epochs, "step": end.step, "test": test, "checkpoint": chosen}
+            folders.append(folder / "metrics.jsonl", line)
+        seconds = time.perf_counter() - self.began
+        return Result(
+            folder, self.backend, epochs, end.step, history, test, chosen, end.best_epoch, end.finished, seconds
         )
-    seconds = time.perf_counter() - started
-    return Result(
-        folder, backend, end.epoch - 1, end.step, history, test, chosen, end.best_epoch, end.finished, seconds
-    )
 
 
 def run_texts(spec: Compiled, overrides: Mapping[str, object]) -> dict[str, str]:
@@ -181,44 +253,3 @@ def _test(driver: Driver, examples: Examples, plan: Plan, folder: Path, chosen: 
     if chosen == "best":
         driver.load(checkpoints.load(folder / "checkpoints" / "best").weights)
     return evaluate(driver, examples.parts["test"], plan.batch)
-
-
-def _describe(
-    folder: Path,
-    spec: Compiled,
-    examples: Examples,
-    plan: Plan,
-    facts: dict[str, Any],
-    device: str,
-    epochs: int | None,
-) -> None:
-    """spec.nn, resolved.json and environment.json."""
-    graph = spec.graph
-    training, data = graph.training, graph.data
-    assert training is not None
-    overrides: dict[str, object] = {} if epochs is None else {"train.epochs": epochs}
-    if training.settings.get("seed", 0) != facts["seed"]:
-        overrides["train.seed"] = facts["seed"]
-    if training.settings.get("precision", "float32") != facts["dtype"]:
-        overrides["train.precision"] = facts["dtype"]
-    for name, text in run_texts(spec, overrides).items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        write(folder / name, text)
-    found: dict[str, Any] = {}
-    if isinstance(examples, Dataset):
-        found = {"files": examples.files, "memory": examples.memory.to_json()}
-    groups = [{"pattern": g.pattern, "optimizer": plain(g.optimizer)} for g in training.groups]
-    resolved = {
-        "model": graph.name,
-        "spec": str(Path(spec.path).resolve()),
-        "base": str(base_of(spec).resolve()),
-        **facts,
-        "device": device,
-        "plan": {name: getattr(plan, name) for name in Plan._fields},
-        "examples": {name: examples.size(name) for name in examples.parts},
-        "train": {"groups": groups, "metrics": [m.name for m in training.metrics], **plain(training.settings)},
-        "data": {**(plain(data.settings) if data else {}), **found},
-        "parameters": {p.path: list(p.shape) for p in graph.root.parameters()},
-    }
-    folders.write_resolved(folder, resolved)
-    write(folder / "environment.json", to_json(folders.environment(facts["backend"], device)))

@@ -21,7 +21,16 @@ from nnspec.train.folder import Run, is_run, read_run
 from nnspec.train.initial import initial_state
 from nnspec.train.meaning import class_of, pairs
 from nnspec.train.plan import BATCH
-from nnspec.train.session import Compiled, base_of, known_backend, open_driver, read_examples, run_seed, working_float
+from nnspec.train.session import (
+    Compiled,
+    base_of,
+    known_backend,
+    one_blas_thread,
+    open_driver,
+    read_examples,
+    run_seed,
+    working_float,
+)
 
 if TYPE_CHECKING:
     from nnspec.backends.base import Driver
@@ -210,7 +219,7 @@ def _of_spec(spec: Compiled, backend: str | None, dtype: str | None) -> Subject:
 @contextmanager
 def _driver(subject: Subject, device: str) -> Iterator[Driver]:
     """A driver with the weights loaded; code that no run kept is emitted to a folder that goes afterwards."""
-    with tempfile.TemporaryDirectory(prefix="nnspec-") as scratch:
+    with one_blas_thread(subject.backend), tempfile.TemporaryDirectory(prefix="nnspec-") as scratch:
         code = subject.code
         if code is None:
             code = Path(scratch) / f"model_{subject.backend}.py"
