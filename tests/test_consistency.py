@@ -34,7 +34,9 @@ class Sample:
     def __init__(self, name: str, cases: list[Case], dtype: str) -> None:
         self.name, self.cases, self.dtype = name, cases, dtype
         self.graph = graph_of(self.text())
-        self.batch = {f"x{k}_{i}": self.values(k, i, t) for k, c in enumerate(cases) for i, t in enumerate(c.inputs) if t.batched}
+        self.batch = {
+            f"x{k}_{i}": self.values(k, i, t) for k, c in enumerate(cases) for i, t in enumerate(c.inputs) if t.batched
+        }
         self.batch["one"] = np.ones(BATCH, dtype)
         self.state: dict[str, Any] = {}
         for parameter in self.graph.root.parameters():
@@ -64,7 +66,10 @@ class Sample:
             parts = case.settings["parts"]
             count = parts if isinstance(parts, int) else len(parts)
             names = [f"part{k}_{j}" for j in range(count)]
-            return [f"    {', '.join(names)} = {text}", *(f"    output y{k}_{j} = {name}" for j, name in enumerate(names))]
+            return [
+                f"    {', '.join(names)} = {text}",
+                *(f"    output y{k}_{j} = {name}" for j, name in enumerate(names)),
+            ]
         if any(t.batched for t in case.inputs):
             return [f"    output y{k} = {text}"]
         return [f"    output y{k} = one * {text}"]
@@ -73,7 +78,9 @@ class Sample:
         generator = random(k, f"{self.name}/{i}")
         shape = (BATCH, *t.shape)
         if t.values and t.dtype != "float32":
-            return np.broadcast_to(np.reshape(t.values, t.shape), shape).astype("int64" if t.dtype.startswith("class") else t.dtype)
+            return np.broadcast_to(np.reshape(t.values, t.shape), shape).astype(
+                "int64" if t.dtype.startswith("class") else t.dtype
+            )
         if t.dtype == "bool":
             return generator.random(shape) < 0.5
         if t.dtype.startswith("class"):
@@ -114,7 +121,9 @@ class Sample:
             if value.type.is_float:
                 case = self.cases[int(name[1:].split("_")[0])]
                 scale = 0.0 if smooth_only and not case.differentiable else 1.0
-                found[f"{name}.weight"] = (scale * random(1, name).standard_normal(outputs[name].shape)).astype(self.dtype)
+                found[f"{name}.weight"] = (scale * random(1, name).standard_normal(outputs[name].shape)).astype(
+                    self.dtype
+                )
         return found
 
 
@@ -125,7 +134,9 @@ def allowed(name: str, dtype: str) -> Any:
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("name", sorted(CASES))
-def test_every_backend_computes_the_same_outputs_and_gradients(name: str, dtype: str, tmp_path: Path, backends: tuple[str, ...]) -> None:
+def test_every_backend_computes_the_same_outputs_and_gradients(
+    name: str, dtype: str, tmp_path: Path, backends: tuple[str, ...]
+) -> None:
     sample = Sample(name, CASES[name], dtype)
     drivers = open_drivers(sample.graph, backends, dtype, "cpu", 0, tmp_path)
     found = {}
@@ -142,7 +153,11 @@ def test_every_backend_computes_the_same_outputs_and_gradients(name: str, dtype:
         assert found[backend].keys() == found[backends[0]].keys()
         for key, value in found[backend].items():
             ledger.add(key.split()[0], key, backend, value, found[backends[0]][key], allowed(name, dtype))
-    broken = [f"{row.name}: {row.difference} ({row.share} of the tolerance)" for row in ledger.rows() if not row.ok and row.kind != "loss"]
+    broken = [
+        f"{row.name}: {row.difference} ({row.share} of the tolerance)"
+        for row in ledger.rows()
+        if not row.ok and row.kind != "loss"
+    ]
     assert not broken, "\n".join(broken)
 
 
@@ -162,7 +177,9 @@ def test_backward_is_the_derivative_of_forward(name: str, tmp_path: Path) -> Non
         length = np.sqrt(sum(float(np.vdot(d, d)) for d in direction.values()))
         ends = []
         for sign in (1.0, -1.0):
-            driver.load({p: v + sign * STEP * direction[p] / length if p in direction else v for p, v in sample.state.items()})
+            driver.load(
+                {p: v + sign * STEP * direction[p] / length if p in direction else v for p, v in sample.state.items()}
+            )
             ends.append(driver.gradients(batch)[0])
         slope = np.array((ends[0] - ends[1]) / (2 * STEP))
         wanted = np.array(sum(float(np.vdot(direction[p], g)) for p, g in gradients.items()) / length)

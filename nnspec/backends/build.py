@@ -93,6 +93,8 @@ class _Builder:
         definition.body = _Body(self, definition).statements(columns, definition.scope, [])
         _simplify(definition.body)
         _inline_numbers(definition)
+        _remove_unread(definition, self.signatures[definition.module].outputs)
+        _drop_unread(definition, self.signatures[definition.module].outputs)
         _mark_chains(definition, self.signatures[definition.module])
         name_variables(definition, self.signatures[definition.module], self.captured_names(definition))
         self.describe(definition)
@@ -341,6 +343,52 @@ def _inline_numbers(definition: ClassDef) -> None:
     ends = {k for s in statements if isinstance(s, Group | ForEach | Branch) for k in (s.exit,)}
     definition.numbers = {key: s.use for key, s in numbers.items() if key not in ends}
     _drop(definition.body, {id(numbers[k]) for k in definition.numbers})
+
+
+def _drop_unread(definition: ClassDef, outputs: tuple[Any, ...]) -> None:
+    """Leave out steps without parameters whose values nobody reads: a name that the author gave and never used."""
+    while True:
+        read: set[Any] = set(outputs)
+        for statement in definition.statements():
+            if isinstance(statement, Apply | Invoke):
+                read.update(statement.inputs)
+                read.update(p for p in getattr(statement, "passed", ()) if not isinstance(p, Member))
+            elif isinstance(statement, Group | ForEach):
+                read.update(k for k in (statement.entry, statement.exit, getattr(statement, "last", ())) if k)
+            elif isinstance(statement, Branch):
+                read.add(statement.exit)
+        dead = {id(s) for s in definition.statements() if isinstance(s, Apply) and not _is_needed(s, read)}
+        if not dead:
+            return
+        _drop(definition.body, dead)
+
+
+def _is_needed(statement: Apply, read: set[Any]) -> bool:
+    layer = statement.use.layer
+    return any(key in read for key in statement.outputs) or (layer is not None and bool(layer.parameters))
+
+
+def _remove_unread(definition: ClassDef, outputs: tuple[Any, ...]) -> None:
+    """Leave out what nobody reads and what changes nothing: a named value that only a reader of the spec uses."""
+    while True:
+        statements = list(definition.statements())
+        read = set(outputs)
+        for statement in statements:
+            if isinstance(statement, Apply | Invoke):
+                read.update(statement.inputs)
+                read.update(p for p in getattr(statement, "passed", ()) if not isinstance(p, Member))
+            elif isinstance(statement, Group | Branch):
+                read.add(statement.exit)
+            elif isinstance(statement, ForEach):
+                read.update((statement.entry, statement.last))
+        dead = {
+            id(s)
+            for s in statements
+            if isinstance(s, Apply) and s.member is None and not s.use.op.noisy and read.isdisjoint(s.outputs)
+        }
+        if not dead:
+            return
+        _drop(definition.body, dead)
 
 
 def _drop(body: list[Statement], dead: set[int]) -> None:

@@ -277,7 +277,7 @@ class ForEach(Statement):
             if variable.keys == keys:
                 return variable.name
         variable = Variable(self.scope.names.fresh("key"), {}, lambda k: literal(keys[k]), keys)
-        self.scope.variables.insert(0, variable)
+        self.scope.variables.insert(sum(v.keys is not None for v in self.scope.variables), variable)
         return variable.name
 
     def used(self, lines: list[str]) -> list[str]:

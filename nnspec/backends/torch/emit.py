@@ -33,7 +33,7 @@ def emit(graph: Graph, options: Options = Options()) -> str:  # noqa: B008  # an
     print_initialise(program, body)
     print_training(program, options, body)
     _print_main(program, body)
-    for name in ("attention", "sinusoid"):
+    for name in ("attention", "share", "sinusoid"):
         if f"{name}(" in body.text():
             helpers.blank(2)
             helpers.block(helper_source("torch", name))

@@ -20,6 +20,11 @@ def attention(
     return y.transpose(-3, -2).flatten(-2)
 
 
+def share(hits: Tensor) -> Tensor:
+    """The part of the entries that are true."""
+    return hits.float().mean()
+
+
 def sinusoid(length: int, features: int, base: float = 10000.0) -> Tensor:
     """P[t, 2i] = sin(t / base^(2i / F)), P[t, 2i + 1] the cosine (Vaswani et al., 2017)."""
     position = torch.arange(length, dtype=torch.float64).unsqueeze(1)

@@ -1,0 +1,944 @@
+"""LeNet5 for NumPy, compiled by nnspec from lenet5.nn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, ClassVar
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+Cache = Any
+Init = Callable[[np.random.Generator, tuple[int, ...]], Array]
+Scratch = dict[str, Array]
+Outs = tuple[Array | None, ...]
+Sizes = int | tuple[int, ...]  # one for all spatial axes, or one for each
+Numbers = Any  # a number or nested tuples of numbers
+
+
+class Parameter:
+    """A tensor of the model: its value, and the gradient that backward passes add up.
+
+    One that is not `trainable` is a buffer, or frozen: no optimizer moves it.
+    """
+
+    def __init__(
+        self, shape: tuple[int, ...], init: Init, trainable: bool = True
+    ) -> None:
+        self.shape = shape
+        self.init = init
+        self.trainable = trainable
+        self.value: Array = np.zeros(shape)
+        self.grad: Array = np.zeros(shape)
+
+    def reset(self, rng: np.random.Generator, dtype: Any) -> None:
+        """A fresh value in a dtype, and no gradient."""
+        self.value = np.asarray(self.init(rng, self.shape)).astype(dtype)
+        self.grad = np.zeros(self.shape, dtype)
+
+
+class Module:
+    """Something that owns parameters: a layer, a block, the model.
+
+    `forward` returns its result and a cache; `backward` takes the gradient of the
+    result and that cache, adds to the gradients of the parameters and returns the
+    gradient of the input. `renamed` says what members are called in paths of parameters
+    where it is not the attribute's name.
+    """
+
+    renamed: ClassVar[dict[str, str]] = {}
+    frozen = False  # runs as in evaluation, also while the rest is trained
+    dtype: Any = np.float32  # of the numbers it makes itself
+
+
+def named_members(owner: Any, path: str = "") -> dict[str, Any]:
+    """Every module and parameter below `owner` by its path, in the order of
+    construction.
+    """
+    found: dict[str, Any] = {}
+    renamed: dict[str, str] = owner.renamed if isinstance(owner, Module) else {}
+    members = owner if isinstance(owner, dict) else vars(owner)
+    for attribute, member in members.items():
+        name = renamed.get(attribute, attribute)
+        inner = ".".join(part for part in (path, name) if part)
+        if isinstance(member, Module | Parameter):
+            found[inner] = member
+        if isinstance(member, Module | dict):
+            found.update(named_members(member, inner))
+    return found
+
+
+def named_parameters(model: Module) -> dict[str, Parameter]:
+    """Every parameter and buffer of a model by its path."""
+    members = named_members(model).items()
+    return {path: member for path, member in members if isinstance(member, Parameter)}
+
+
+def initialise(model: Any, dtype: Any = np.float32, seed: int = 0) -> Any:
+    """Draw every parameter anew, in a dtype. Returns the model."""
+    rng = np.random.default_rng(seed)
+    model.dtype = dtype
+    for member in named_members(model).values():
+        if isinstance(member, Parameter):
+            member.reset(rng, dtype)
+        else:
+            member.dtype = dtype
+    return model
+
+
+def state(model: Module) -> dict[str, Array]:
+    """A copy of every parameter and buffer by path."""
+    return {path: p.value.copy() for path, p in named_parameters(model).items()}
+
+
+def load_state(model: Module, values: dict[str, Array]) -> None:
+    """Set every parameter and buffer; ValueError names what is missing, extra or
+    misshapen.
+    """
+    parameters = named_parameters(model)
+    if parameters.keys() != values.keys():
+        odd = sorted(parameters.keys() ^ values.keys())
+        raise ValueError(f"missing or extra parameters: {', '.join(odd)}")
+    for path, parameter in parameters.items():
+        if values[path].shape != parameter.shape:
+            shapes = f"{list(values[path].shape)} for {list(parameter.shape)}"
+            raise ValueError(f"{path} has the wrong shape, {shapes}")
+        parameter.value[...] = values[path]
+
+
+def fans(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Inputs and outputs that one entry of a weight (O, I, *kernel) connects."""
+    if len(shape) < 2:
+        return max(shape, default=1), max(shape, default=1)
+    field = int(np.prod(shape[2:]))
+    return shape[1] * field, shape[0] * field
+
+
+def glorot_uniform(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """U(-a, a), a = sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio, 2010)."""
+    bound = (6.0 / sum(fans(shape))) ** 0.5
+    return rng.uniform(-bound, bound, shape)
+
+
+def zeros(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """0 everywhere."""
+    return np.zeros(shape)
+
+
+def tanh_forward(x: Array, out: Array | None = None) -> tuple[Array, Cache]:
+    """y = tanh(x)."""
+    y = np.tanh(x, out=out)
+    return y, y
+
+
+def tanh_backward(dy: Array, y: Cache) -> Array:
+    dx: Array = dy * (1.0 - y * y)
+    return dx
+
+
+def log_softmax(x: Array, axis: int) -> Array:
+    """x - log(sum(exp(x))) along `axis`, without overflow."""
+    shifted = x - x.max(axis=axis, keepdims=True)
+    y: Array = shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+    return y
+
+
+def conv_forward(
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    stride: Sizes = 1,
+    padding: Sizes = 0,
+    dilation: Sizes = 1,
+    groups: int = 1,
+    out: Array | None = None,
+    scratch: Scratch | None = None,
+) -> tuple[Array, Cache]:
+    """y[n, o] = bias[o] + sum_c x[n, c] * weight[o, c], cross-correlated over the
+    spatial axes.
+
+    x (N, C, *spatial), weight (O, C / groups, *kernel), bias (O) -> y (N, O, *M) with M
+    = (S + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1. The memory of y is
+    ordered (O, N, *M), as the product leaves it, unless `out` says otherwise.
+    """
+    stride, padding, dilation = (
+        per_axis(v, x.ndim - 2) for v in (stride, padding, dilation)
+    )
+    columns = im2col(
+        x, weight.shape[2:], stride, padding, dilation, scratch
+    )  # (C, *kernel, N, *M)
+    batch, size = x.shape[0], columns.shape[2 - x.ndim :]
+    w = weight.reshape(groups, weight.shape[0] // groups, -1)
+    columns = columns.reshape(groups, w.shape[2], -1)
+    y = np.matmul(w, columns).reshape(weight.shape[0], -1)
+    if bias is not None:
+        y += bias[:, None]
+    y = np.swapaxes(y.reshape(weight.shape[0], batch, *size), 0, 1)
+    if out is not None:
+        out[...] = y
+        y = out
+    return y, (columns, weight, x.shape, stride, padding, dilation, groups)
+
+
+def conv_backward(
+    dy: Array,
+    cache: Cache,
+    out: Outs = (None, None, None),
+    scratch: Scratch | None = None,
+) -> tuple[Array, Array, Array]:
+    """dx, dweight, dbias: dcolumns = W^T dy, added back to where the columns were read;
+    dW = dy columns^T.
+    """
+    _, weight, shape, stride, padding, dilation, groups = cache
+    dweight, dbias = conv_backward_parameters(dy, cache, out[1:])
+    dy = np.swapaxes(dy, 0, 1)  # (O, N, *M)
+    w = weight.reshape(groups, weight.shape[0] // groups, -1)
+    dcolumns = np.matmul(np.swapaxes(w, 1, 2), dy.reshape(groups, w.shape[1], -1))
+    dcolumns = dcolumns.reshape(shape[1], *weight.shape[2:], shape[0], *dy.shape[2:])
+    dx = col2im(dcolumns, shape, weight.shape[2:], stride, padding, dilation, scratch)
+    if out[0] is not None:
+        out[0][...] = dx
+        dx = out[0]
+    return dx, dweight, dbias
+
+
+def conv_backward_parameters(
+    dy: Array, cache: Cache, out: Outs = (None, None)
+) -> tuple[Array, Array]:
+    """dweight and dbias alone: what a layer needs whose input is data."""
+    columns, weight, _, _, _, _, groups = cache
+    dy = np.swapaxes(dy, 0, 1).reshape(weight.shape[0], -1)  # (O, N * M)
+    rows = dy.reshape(groups, weight.shape[0] // groups, -1)
+    target = None if out[0] is None else out[0].reshape(groups, rows.shape[1], -1)
+    dweight = np.matmul(rows, np.swapaxes(columns, 1, 2), out=target).reshape(
+        weight.shape
+    )
+    return dweight, np.sum(dy, axis=1, out=out[1])
+
+
+def im2col(
+    x: Array,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+    scratch: Scratch | None = None,
+) -> Array:
+    """The windows of x (N, C, *spatial) as columns (C, *kernel, N, *M)."""
+    rank = len(kernel)
+    if any(padding):
+        x = np.pad(x, ((0, 0), (0, 0), *((p, p) for p in padding)))
+    extent = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
+    windows = np.lib.stride_tricks.sliding_window_view(
+        x, extent, axis=tuple(range(2, 2 + rank))
+    )
+    steps = tuple(slice(None, None, s) for s in (*stride, *dilation))
+    windows = windows[(slice(None), slice(None), *steps)]
+    windows = np.transpose(
+        windows, (1, *range(2 + rank, 2 + 2 * rank), 0, *range(2, 2 + rank))
+    )
+    if scratch is None:
+        return np.ascontiguousarray(windows)
+    columns = buffer(scratch, "columns", windows.shape, x.dtype)
+    columns[...] = windows
+    return columns
+
+
+def col2im(
+    columns: Array,
+    shape: tuple[int, ...],
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+    scratch: Scratch | None = None,
+) -> Array:
+    """The transpose of `im2col`: columns (C, *kernel, N, *M) added up where they were
+    read, (N, C, *spatial).
+    """
+    batch, channels, *spatial = shape
+    padded = (
+        channels,
+        batch,
+        *(n + 2 * p for n, p in zip(spatial, padding, strict=True)),
+    )
+    x = (
+        np.zeros(padded, columns.dtype)
+        if scratch is None
+        else buffer(scratch, "padded", padded, columns.dtype)
+    )
+    x[...] = 0.0
+    size = columns.shape[len(kernel) + 2 :]
+    for offset in np.ndindex(*kernel):
+        starts = tuple(o * d for o, d in zip(offset, dilation, strict=True))
+        window = tuple(
+            slice(a, a + (m - 1) * s + 1, s)
+            for a, m, s in zip(starts, size, stride, strict=True)
+        )
+        x[(slice(None), slice(None), *window)] += columns[(slice(None), *offset)]
+    inside = tuple(slice(p, p + n) for p, n in zip(padding, spatial, strict=True))
+    dx: Array = np.swapaxes(x[(slice(None), slice(None), *inside)], 0, 1)
+    return dx
+
+
+def per_axis(value: Sizes, rank: int) -> tuple[int, ...]:
+    """One number for each spatial axis."""
+    return value if isinstance(value, tuple) else (value,) * rank
+
+
+def buffer(scratch: Scratch, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
+    """The array kept in `scratch` under `name`, made anew when its shape or dtype
+    changed.
+    """
+    found = scratch.get(name)
+    if found is None or found.shape != shape or found.dtype != dtype:
+        found = scratch[name] = np.empty(shape, dtype)
+    return found
+
+
+def dense_forward(
+    x: Array, weight: Array, bias: Array | None = None, out: Array | None = None
+) -> tuple[Array, Cache]:
+    """y = x W^T + b over the last axis: x (..., I), weight (O, I), bias (O) -> y (...,
+    O).
+    """
+    rows = x.reshape(-1, x.shape[-1])  # one GEMM, whatever the rank
+    y = np.matmul(
+        rows, weight.T, out=None if out is None else out.reshape(-1, weight.shape[0])
+    )
+    if bias is not None:
+        y += bias
+    return y.reshape(*x.shape[:-1], weight.shape[0]), (rows, weight, x.shape)
+
+
+def dense_backward(
+    dy: Array, cache: Cache, out: Outs = (None, None, None)
+) -> tuple[Array, Array, Array]:
+    """dx = dy W, dW = dy^T x, db = sum of dy over rows. Returns dx, dweight, dbias."""
+    rows, weight, shape = cache
+    dy = dy.reshape(-1, weight.shape[0])
+    dx = np.matmul(
+        dy, weight, out=None if out[0] is None else out[0].reshape(rows.shape)
+    )
+    return (
+        dx.reshape(shape),
+        np.matmul(dy.T, rows, out=out[1]),
+        np.sum(dy, axis=0, out=out[2]),
+    )
+
+
+def dense_backward_parameters(
+    dy: Array, cache: Cache, out: Outs = (None, None)
+) -> tuple[Array, Array]:
+    """dweight and dbias alone: what a layer needs whose input is data."""
+    rows, weight, _ = cache
+    dy = dy.reshape(-1, weight.shape[0])
+    return np.matmul(dy.T, rows, out=out[0]), np.sum(dy, axis=0, out=out[1])
+
+
+def cross_entropy_forward(
+    logits: Array,
+    label: Array,
+    axis: int = -1,
+    weight: Numbers = None,
+    ignore: int | None = None,
+    label_smoothing: float = 0.0,
+    mean: bool = False,
+) -> tuple[Array, Cache]:
+    """L = -log softmax(logits)[label], the classes along `axis`, the mean over an
+    example's other axes.
+
+    With smoothing e and C classes the target is (1 - e) one_hot + e / C. A class weighs
+    as `weight` (C) says; a position whose label is `ignore` counts neither in the sum
+    nor in the mean.
+    """
+    axis = axis % logits.ndim
+    log_p = log_softmax(logits, axis)
+    p = weigh_classes(
+        spread_labels(label, logits.shape[axis], axis, label_smoothing, logits.dtype),
+        axis,
+        weight,
+    )
+    counted = None if ignore is None else count_mean(label != ignore)
+    if counted is not None:
+        p = p * np.expand_dims(counted, axis).astype(p.dtype)
+    return per_example(-np.sum(p * log_p, axis=axis), mean), (log_p, p, axis, mean)
+
+
+def cross_entropy_backward(dy: Array, cache: Cache) -> Array:
+    """(softmax - target) where the target sums to one, in general softmax * sum(target)
+    - target.
+    """
+    log_p, p, axis, mean = cache
+    positions = log_p.shape[:axis] + log_p.shape[axis + 1 :]
+    d = np.expand_dims(to_entries(dy, positions, mean), axis)
+    dx: Array = d * (np.exp(log_p) * np.sum(p, axis=axis, keepdims=True) - p)
+    return dx
+
+
+def per_example(entries: Array, mean: bool, total: bool = False) -> Array:
+    """entries (N, ...) averaged (or summed) over each example, then over the batch if
+    `mean`.
+    """
+    axes = tuple(range(1, entries.ndim))
+    each = entries.sum(axis=axes) if total else entries.mean(axis=axes)
+    return np.asarray(each.mean()) if mean else each
+
+
+def to_entries(
+    dy: Array, shape: tuple[int, ...], mean: bool, total: bool = False
+) -> Array:
+    """The transpose of `per_example`: the gradient of every entry, in a shape that
+    broadcasts to `shape`.
+    """
+    count = (shape[0] if mean else 1) * (
+        1 if total else int(np.prod(shape[1:], dtype=np.int64))
+    )
+    dentries: Array = np.reshape(
+        dy / float(count), (1 if mean else shape[0], *[1] * (len(shape) - 1))
+    )
+    return dentries
+
+
+def weigh_classes(p: Array, axis: int, weight: Numbers) -> Array:
+    """p times one factor for each class along `axis` (None: 1)."""
+    return (
+        p
+        if weight is None
+        else p * np.asarray(weight, p.dtype).reshape(-1, *[1] * (p.ndim - axis - 1))
+    )
+
+
+def count_mean(counted: Array) -> Array:
+    """Factors (N, ...) that turn the mean over each example into the mean over its
+    counted positions.
+    """
+    axes = tuple(range(1, counted.ndim))
+    share = counted.mean(axis=axes, keepdims=True)
+    factors: Array = counted / np.where(share == 0, 1.0, share)
+    return factors
+
+
+def spread_labels(
+    label: Array, classes: int, axis: int, smoothing: float, dtype: Any
+) -> Array:
+    """Labels as distributions: one_hot along a new `axis`, smoothed towards the uniform
+    one.
+    """
+    index = np.arange(classes).reshape(-1, *[1] * (label.ndim - axis))
+    hit: Array = (np.expand_dims(label, axis) == index).astype(dtype)
+    return hit if smoothing == 0.0 else hit * (1.0 - smoothing) + smoothing / classes
+
+
+def avg_pool_forward(
+    x: Array,
+    size: Sizes,
+    stride: Sizes | None = None,
+    padding: Sizes = 0,
+    ceil: bool = False,
+    count_include_pad: bool = True,
+    out: Array | None = None,
+) -> tuple[Array, Cache]:
+    """The mean of each window, divided by its size as PyTorch counts it.
+
+    A window counts the padding if `count_include_pad` says so, and never what `ceil`
+    adds beyond it.
+    """
+    size, stride, padding = window_settings(size, stride, padding, x.ndim - 2)
+    counts = window_counts(x.shape[2:], size, stride, padding, ceil)
+    padded = pad_windows(x, 0.0, size, stride, padding, counts)
+    y = np.zeros((*x.shape[:2], *counts), x.dtype) if out is None else out
+    y[...] = 0.0
+    for offset in np.ndindex(*size):
+        y += padded[window_slice(offset, stride, counts)]
+    divisor = window_sizes(
+        x.shape[2:], size, stride, padding, counts, count_include_pad
+    ).astype(x.dtype)
+    y /= divisor
+    return y, (divisor, x.shape, padded.shape, size, stride, padding)
+
+
+def avg_pool_backward(dy: Array, cache: Cache, out: Array | None = None) -> Array:
+    """The gradient of a window is shared by its entries alike."""
+    divisor, shape, padded_shape, size, stride, padding = cache
+    dx = np.zeros(padded_shape, dy.dtype)
+    share = dy / divisor
+    for offset in np.ndindex(*size):
+        dx[window_slice(offset, stride, dy.shape[2:])] += share
+    return crop(dx, shape, padding, out)
+
+
+def window_settings(
+    size: Sizes, stride: Sizes | None, padding: Sizes, rank: int
+) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """Size, stride (that of the size, if None) and padding of each spatial axis."""
+    stride = size if stride is None else stride
+    sizes, strides, paddings = (
+        v if isinstance(v, tuple) else (v,) * rank for v in (size, stride, padding)
+    )
+    return sizes, strides, paddings
+
+
+def window_counts(
+    spatial: tuple[int, ...],
+    size: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    ceil: bool,
+) -> tuple[int, ...]:
+    """Windows an axis. With `ceil` the last may hang over the end, if it starts inside
+    input or left padding.
+    """
+    counts = []
+    for n, k, s, p in zip(spatial, size, stride, padding, strict=True):
+        count = -(-(n + 2 * p - k) // s) + 1 if ceil else (n + 2 * p - k) // s + 1
+        counts.append(count - 1 if ceil and (count - 1) * s >= n + p else count)
+    return tuple(counts)
+
+
+def window_slice(
+    offset: tuple[int, ...], stride: tuple[int, ...], counts: tuple[int, ...]
+) -> tuple[slice, ...]:
+    """Where the entry at `offset` of every window stands in a padded input."""
+    spatial = [
+        slice(a, a + (m - 1) * s + 1, s)
+        for a, m, s in zip(offset, counts, stride, strict=True)
+    ]
+    return (slice(None), slice(None), *spatial)
+
+
+def pad_windows(
+    x: Array,
+    value: float,
+    size: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    counts: tuple[int, ...],
+) -> Array:
+    """x with `value` around it, as far as its windows reach."""
+    widths = [(0, 0), (0, 0)]
+    for n, k, s, p, m in zip(x.shape[2:], size, stride, padding, counts, strict=True):
+        widths.append((p, max(p, (m - 1) * s + k - n - p)))
+    return (
+        np.pad(x, widths, constant_values=value)
+        if any(a or b for a, b in widths)
+        else x
+    )
+
+
+def window_sizes(
+    spatial: tuple[int, ...],
+    size: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    counts: tuple[int, ...],
+    count_include_pad: bool,
+) -> Array:
+    """How many entries each window averages, (*M)."""
+    total = np.ones(())
+    for n, k, s, p, m in zip(spatial, size, stride, padding, counts, strict=True):
+        start = np.arange(m) * s - p
+        stop = np.minimum(start + k, n + p)
+        if not count_include_pad:
+            start, stop = np.maximum(start, 0), np.minimum(stop, n)
+        total = np.multiply.outer(total, stop - start)
+    return np.asarray(total)
+
+
+def crop(
+    dx: Array, shape: tuple[int, ...], padding: tuple[int, ...], out: Array | None
+) -> Array:
+    """The part of a padded gradient that belongs to the input of `shape`."""
+    inside = dx[
+        (
+            slice(None),
+            slice(None),
+            *(slice(p, p + n) for p, n in zip(padding, shape[2:], strict=True)),
+        )
+    ]
+    if out is None:
+        return inside
+    out[...] = inside
+    return out
+
+
+def flatten_forward(x: Array) -> tuple[Array, Cache]:
+    """All of an example in one axis: (N, ...) -> (N, F)."""
+    return x.reshape(x.shape[0], -1), x.shape
+
+
+def flatten_backward(dy: Array, shape: Cache) -> Array:
+    return dy.reshape(shape)
+
+
+class Dense(Module):
+    """y = x W^T + b over the last axis."""
+
+    def __init__(
+        self,
+        in_features: int,
+        units: int,
+        bias: bool = True,
+        weight_init: Init = glorot_uniform,
+        bias_init: Init = zeros,
+    ) -> None:
+        self.weight = Parameter((units, in_features), weight_init)
+        self.bias = Parameter((units,), bias_init) if bias else None
+
+    def forward(self, x: Array) -> tuple[Array, Cache]:
+        bias = None if self.bias is None else self.bias.value
+        return dense_forward(x, self.weight.value, bias)
+
+    def backward(self, dy: Array, cache: Cache) -> Array:
+        dx, dweight, dbias = dense_backward(dy, cache)
+        self.weight.grad += dweight
+        if self.bias is not None:
+            self.bias.grad += dbias
+        return dx
+
+    def backward_parameters(self, dy: Array, cache: Cache) -> None:
+        """Where x is data, which needs no gradient."""
+        dweight, dbias = dense_backward_parameters(dy, cache)
+        self.weight.grad += dweight
+        if self.bias is not None:
+            self.bias.grad += dbias
+
+
+class Conv(Module):
+    """Cross-correlation over the axes after the channels."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        kernel: tuple[int, ...],
+        stride: Sizes = 1,
+        padding: Sizes = 0,
+        dilation: Sizes = 1,
+        groups: int = 1,
+        bias: bool = True,
+        weight_init: Init = glorot_uniform,
+        bias_init: Init = zeros,
+    ) -> None:
+        shape = (channels, in_channels // groups, *kernel)
+        self.weight = Parameter(shape, weight_init)
+        self.bias = Parameter((channels,), bias_init) if bias else None
+        self.settings = stride, padding, dilation, groups
+
+    def forward(self, x: Array) -> tuple[Array, Cache]:
+        bias = None if self.bias is None else self.bias.value
+        return conv_forward(x, self.weight.value, bias, *self.settings)
+
+    def backward(self, dy: Array, cache: Cache) -> Array:
+        dx, dweight, dbias = conv_backward(dy, cache)
+        self.weight.grad += dweight
+        if self.bias is not None:
+            self.bias.grad += dbias
+        return dx
+
+    def backward_parameters(self, dy: Array, cache: Cache) -> None:
+        """Where x is data, which needs no gradient."""
+        dweight, dbias = conv_backward_parameters(dy, cache)
+        self.weight.grad += dweight
+        if self.bias is not None:
+            self.bias.grad += dbias
+
+
+class Optimizer:
+    """Some parameters, by path, moved into one vector; `memory` has a vector for each
+    slot.
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, parameters: dict[str, Parameter]) -> None:
+        self.parameters = parameters
+        self.step = 0
+        values = [p.value.ravel() for p in parameters.values()]
+        self.value = np.concatenate(values) if values else np.zeros(0)
+        self.grad = np.zeros_like(self.value)
+        for part, parameter in self.parts():
+            parameter.value = self.value[part].reshape(parameter.shape)
+            parameter.grad = self.grad[part].reshape(parameter.shape)
+        self.vectors = {slot: np.zeros_like(self.value) for slot in self.slots}
+        self.work = np.empty_like(self.value)
+
+    def parts(self) -> Iterator[tuple[slice, Parameter]]:
+        """Each parameter and where it stands in the vectors."""
+        start = 0
+        for parameter in self.parameters.values():
+            stop = start + int(np.prod(parameter.shape, dtype=np.int64))
+            yield slice(start, stop), parameter
+            start = stop
+
+    @property
+    def memory(self) -> dict[str, dict[str, Array]]:
+        """Views of what is remembered, by slot and path."""
+        paths = list(self.parameters)
+        return {
+            slot: {
+                path: vector[part].reshape(parameter.shape)
+                for path, (part, parameter) in zip(paths, self.parts(), strict=True)
+            }
+            for slot, vector in self.vectors.items()
+        }
+
+    def zero_gradients(self) -> None:
+        """Forget the gradients of the last step."""
+        self.grad[...] = 0.0
+
+    def gradients(self) -> list[Array]:
+        """The gradients themselves, in one vector."""
+        return [self.grad]
+
+    def update(self, lr: float) -> None:
+        """One step along the gradients; leaves what was taken off in `work`."""
+        self.step += 1
+        self.change(lr, self.grad, self.work, *self.vectors.values())
+        self.value -= self.work
+
+    def change(self, lr: float, grad: Array, work: Array, *memory: Array) -> None:
+        """What is taken off, into `work`; moves the memory on, in place."""
+        raise NotImplementedError
+
+
+class Momentum(Optimizer):
+    """v = m * v + g, w -= lr * v; with `nesterov` w -= lr * (g + m * v)."""
+
+    slots = ("momentum_buffer",)
+
+    def __init__(
+        self,
+        parameters: dict[str, Parameter],
+        momentum: float = 0.9,
+        nesterov: bool = False,
+    ) -> None:
+        super().__init__(parameters)
+        self.momentum = momentum
+        self.nesterov = nesterov
+
+    def change(self, lr: float, grad: Array, work: Array, *memory: Array) -> None:
+        (v,) = memory
+        v *= self.momentum
+        v += grad
+        if self.nesterov:
+            np.multiply(v, self.momentum, out=work)
+            work += grad
+            work *= lr
+        else:
+            np.multiply(v, lr, out=work)
+
+
+def group_of(path: str, patterns: tuple[str, ...]) -> int | None:
+    """The last pattern that selects a path: all of it, or a part of the tree."""
+    found = None
+    for index, pattern in enumerate(patterns):
+        if fnmatchcase(path, pattern) or path.startswith(f"{pattern}."):
+            found = index
+    return found
+
+
+def parameter_groups(
+    model: Module, patterns: tuple[str, ...]
+) -> list[dict[str, Parameter]]:
+    """The trained parameters that each pattern selects; the last match wins."""
+    groups: list[dict[str, Parameter]] = [{} for _ in patterns]
+    for path, parameter in named_parameters(model).items():
+        index = group_of(path, patterns)
+        if index is not None and parameter.trainable:
+            groups[index][path] = parameter
+    return groups
+
+
+def optimizer_state(optimizers: list[Optimizer]) -> dict[str, Array]:
+    """A copy of what is remembered of each parameter, as `path/slot`, and the step."""
+    found = {"step": np.array(max((o.step for o in optimizers), default=0))}
+    for optimizer in optimizers:
+        for slot, memory in optimizer.memory.items():
+            found |= {f"{path}/{slot}": value.copy() for path, value in memory.items()}
+    return found
+
+
+def load_optimizer_state(optimizers: list[Optimizer], values: dict[str, Array]) -> None:
+    """Put back what `optimizer_state` gave; what it lacks was not remembered yet: 0."""
+    for optimizer in optimizers:
+        optimizer.step = int(values["step"])
+        for slot, memory in optimizer.memory.items():
+            for path, value in memory.items():
+                value[...] = values.get(f"{path}/{slot}", 0.0)
+
+
+class LeNet5(Module):
+    """image [1, 28, 28] -> logits [10], for one example."""
+
+    def __init__(self) -> None:
+        self.conv1 = Conv(1, 6, (5, 5), padding=2)
+        self.conv2 = Conv(6, 16, (5, 5))
+        self.dense1 = Dense(400, 120)
+        self.dense2 = Dense(120, 84)
+        self.dense3 = Dense(84, 10)
+
+    def forward(self, image: Array) -> tuple[Array, Cache]:
+        x, conv1_cache = self.conv1.forward(image)  # [6, 28, 28]
+        x, tanh_cache = tanh_forward(x)
+        x, avg_pool_cache = avg_pool_forward(x, 2)  # [6, 14, 14]
+        x, conv2_cache = self.conv2.forward(x)  # [16, 10, 10]
+        x, tanh_cache_2 = tanh_forward(x)
+        x, avg_pool_cache_2 = avg_pool_forward(x, 2)  # [16, 5, 5]
+        x, flatten_cache = flatten_forward(x)  # [400]
+        x, dense1_cache = self.dense1.forward(x)  # [120]
+        x, tanh_cache_3 = tanh_forward(x)
+        x, dense2_cache = self.dense2.forward(x)  # [84]
+        x, tanh_cache_4 = tanh_forward(x)
+        logits, dense3_cache = self.dense3.forward(x)  # [10]
+        cache = (
+            conv1_cache,
+            tanh_cache,
+            avg_pool_cache,
+            conv2_cache,
+            tanh_cache_2,
+            avg_pool_cache_2,
+            flatten_cache,
+            dense1_cache,
+            tanh_cache_3,
+            dense2_cache,
+            tanh_cache_4,
+            dense3_cache,
+        )
+        return logits, cache
+
+    def backward(self, dlogits: Array, cache: Cache) -> None:
+        (
+            conv1_cache,
+            tanh_cache,
+            avg_pool_cache,
+            conv2_cache,
+            tanh_cache_2,
+            avg_pool_cache_2,
+            flatten_cache,
+            dense1_cache,
+            tanh_cache_3,
+            dense2_cache,
+            tanh_cache_4,
+            dense3_cache,
+        ) = cache
+        dx = self.dense3.backward(dlogits, dense3_cache)
+        dx = tanh_backward(dx, tanh_cache_4)
+        dx = self.dense2.backward(dx, dense2_cache)
+        dx = tanh_backward(dx, tanh_cache_3)
+        dx = self.dense1.backward(dx, dense1_cache)
+        dx = flatten_backward(dx, flatten_cache)
+        dx = avg_pool_backward(dx, avg_pool_cache_2)
+        dx = tanh_backward(dx, tanh_cache_2)
+        dx = self.conv2.backward(dx, conv2_cache)
+        dx = avg_pool_backward(dx, avg_pool_cache)
+        dx = tanh_backward(dx, tanh_cache)
+        self.conv1.backward_parameters(dx, conv1_cache)
+
+
+Model = LeNet5
+
+
+def outputs(
+    model: LeNet5, batch: dict[str, Array], training: bool = False
+) -> dict[str, Array]:
+    """The results of the model by name."""
+    logits, _ = model.forward(batch["image"])
+    return {"logits": logits}
+
+
+def loss(
+    model: LeNet5, batch: dict[str, Array], step: int = 1, training: bool = False
+) -> tuple[Array, Cache]:
+    """What training minimises, averaged over the batch, and a cache for `backward`."""
+    logits, model_cache = model.forward(batch["image"])
+    label = batch["label"]
+    x, cross_entropy_cache = cross_entropy_forward(logits, label, mean=True)
+    return x, (model_cache, cross_entropy_cache)
+
+
+def backward(model: LeNet5, dx: Array, cache: Cache) -> None:
+    """Backpropagation: adds to the gradient of every parameter."""
+    model_cache, cross_entropy_cache = cache
+    dlogits = cross_entropy_backward(dx, cross_entropy_cache)
+    model.backward(dlogits, model_cache)
+
+
+def make_optimizer(model: LeNet5) -> list[Optimizer]:
+    """An optimizer for each group of parameters; rates are handed to every update."""
+    groups = parameter_groups(model, ("*",))
+    return [Momentum(groups[0])]
+
+
+def update(optimizer: list[Optimizer], lr: Sequence[float]) -> None:
+    """One update from the gradients that the parameters hold."""
+    for one, rate in zip(optimizer, lr):
+        one.update(float(rate))
+
+
+def gradients(
+    model: LeNet5, batch: dict[str, Array], step: int = 1
+) -> tuple[float, dict[str, Array]]:
+    """The loss of a batch and its gradient by every trained parameter."""
+    parameters = named_parameters(model)
+    for parameter in parameters.values():
+        parameter.grad[...] = 0.0
+    value, cache = loss(model, batch, step, training=True)
+    backward(model, np.ones_like(value), cache)
+    found = {n: p.grad.copy() for n, p in parameters.items() if p.trainable}
+    return float(value), found
+
+
+def train_step(
+    model: LeNet5,
+    optimizer: list[Optimizer],
+    batch: dict[str, Array],
+    lr: Sequence[float],
+    step: int,
+) -> float:
+    """One update from one batch; `lr` has a rate for each group of parameters."""
+    for one in optimizer:
+        one.zero_gradients()
+    value, cache = loss(model, batch, step, training=True)
+    backward(model, np.ones_like(value), cache)
+    update(optimizer, lr)
+    return float(value)
+
+
+def train_steps(
+    model: LeNet5,
+    optimizer: list[Optimizer],
+    data: dict[str, Array],
+    order: Array,
+    lr: Array,
+    first_step: int = 1,
+) -> Array:
+    """One update for each row of `order`, the examples of a batch; their losses."""
+    losses = np.empty(len(order))
+    for k, (rows, rates) in enumerate(zip(order, lr)):
+        batch = {name: values[rows] for name, values in data.items()}
+        losses[k] = train_step(model, optimizer, batch, rates, first_step + k)
+    return losses
+
+
+def evaluate(model: LeNet5, batch: dict[str, Array]) -> tuple[float, dict[str, float]]:
+    """Loss and metrics of a batch, noise layers off and running statistics in use."""
+    value, _ = loss(model, batch)
+    logits, _ = model.forward(batch["image"])
+    return float(value), {
+        "accuracy": float(np.mean(logits.argmax(axis=1) == batch["label"]))
+    }
+
+
+if __name__ == "__main__":
+    model = initialise(LeNet5())
+    random = np.random.default_rng(0)
+    batch = {
+        "image": random.random((4, 1, 28, 28), np.float32),
+        "label": random.integers(10, size=(4,)),
+    }
+    optimizer = make_optimizer(model)
+    for step in range(1, 4):
+        value = train_step(model, optimizer, batch, [0.01], step)
+        print(f"step {step}: loss {value:.4f}")
