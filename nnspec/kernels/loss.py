@@ -332,7 +332,8 @@ def kl_divergence_backward(dy: Array, cache: Cache) -> Array:
 def kl_divergence_backward_target(dy: Array, cache: Cache) -> Array:
     log_q, p, log_p, axis, weight, mean = cache
     positions = p.shape[:axis] + p.shape[axis + 1 :]
-    slope = weigh_classes(log_p + 1.0 - log_q, axis, weight)
+    slope = np.where(p > 0, log_p + 1.0 - log_q, np.nan)  # at 0 PyTorch has none
+    slope = weigh_classes(slope.astype(p.dtype), axis, weight)
     dx: Array = np.expand_dims(to_entries(dy, positions, mean), axis) * slope
     return dx
 

@@ -207,7 +207,7 @@ def interpolation_matrix(n: int, factor: int, dtype: Any) -> Array:
     return matrix.astype(dtype)
 
 
-def one_hot(index: Array, classes: int, dtype: Any) -> Array:
+def one_hot_rows(index: Array, classes: int, dtype: Any) -> Array:
     """A new last axis of size `classes` with a 1 at the index. No gradient."""
     y: Array = (index[..., None] == np.arange(classes)).astype(dtype)
     return y

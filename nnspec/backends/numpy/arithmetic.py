@@ -161,7 +161,7 @@ def cast(use: OpUse, x: str) -> Step:
 
 @step("OneHot")
 def one_hot(use: OpUse, x: str) -> Step:
-    return Step(f"one_hot({x}, {use.code('classes')}, self.dtype)")
+    return Step(f"one_hot_rows({x}, {use.code('classes')}, self.dtype)")
 
 
 @step("StopGradient")

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class Driver:
-    """An emitted NumPy file behind the protocol of `nnspec.backends.base.Driver`."""
+    """An emitted NumPy file behind the protocol of `nnspec.backends.base.Driver`.
+
+    What overflows becomes an infinity without a warning, as on other backends; `train` looks at every loss.
+    """
 
     name = "numpy"
 
@@ -54,26 +57,31 @@ class Driver:
     # ---------------------------------------------------------------- running
 
     def outputs(self, batch: State, *, training: bool = False) -> dict[str, Array]:
-        found = self.module.outputs(self.model, self._batch(batch), training)
+        with np.errstate(all="ignore"):
+            found = self.module.outputs(self.model, self._batch(batch), training)
         return {name: np.asarray(value) for name, value in found.items()}
 
     def gradients(self, batch: State, *, step: int = 1) -> tuple[float, dict[str, Array]]:
-        value, found = self.module.gradients(self.model, self._batch(batch), step)
+        with np.errstate(all="ignore"):
+            value, found = self.module.gradients(self.model, self._batch(batch), step)
         return float(value), found
 
     def update(self, gradients: State, lr: tuple[float, ...]) -> None:
         for optimizer in self.optimizer:
             for path, parameter in optimizer.parameters.items():
                 parameter.grad[...] = gradients[path]
-        self.module.update(self.optimizer, lr)
+        with np.errstate(all="ignore"):
+            self.module.update(self.optimizer, lr)
 
     def train_steps(self, data: State, order: Array, lr: Array, *, first_step: int) -> Array:
         held = self._held(data)
-        losses: Array = self.module.train_steps(self.model, self.optimizer, held, order, lr, first_step)
+        with np.errstate(all="ignore"):
+            losses: Array = self.module.train_steps(self.model, self.optimizer, held, order, lr, first_step)
         return losses
 
     def evaluate(self, batch: State) -> tuple[float, dict[str, float]]:
-        value, metrics = self.module.evaluate(self.model, self._batch(batch))
+        with np.errstate(all="ignore"):
+            value, metrics = self.module.evaluate(self.model, self._batch(batch))
         return float(value), dict(metrics)
 
     # ---------------------------------------------------------------- data

@@ -10,9 +10,9 @@ from nnspec.backends.build import build
 from nnspec.backends.describe import class_doc, file_doc
 from nnspec.backends.numpy import activation, arithmetic, conv, linear, losses, noise, norm, pool, shape  # noqa: F401  # fill the table
 from nnspec.backends.numpy.forward import ClassPrinter
-from nnspec.backends.numpy.library import carry, names_in
+from nnspec.backends.numpy.library import carry, defined, names_in
 from nnspec.backends.numpy.training import Functions
-from nnspec.backends.source import Writer, literal
+from nnspec.backends.source import Names, Writer, literal
 from nnspec.backends.values import sample_batch
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ _TRAINED = {"optimizer_state", "load_optimizer_state"}
 def emit(graph: Graph, options: Options = Options()) -> str:  # noqa: B008  # an immutable record
     """The whole file. Raises `Unsupported` at an op that has no row."""
     program = build(graph, options.verify)
+    _keep_apart(program)
     known: dict[ClassDef, Facts] = {}
     printers = {d: ClassPrinter(d, known, d is program.root) for d in program.classes}
     functions = Functions(program, options, printers)
@@ -41,6 +42,13 @@ def emit(graph: Graph, options: Options = Options()) -> str:  # noqa: B008  # an
     functions.print(body)
     _print_main(program, body)
     return _file(graph, program, body.text(), options)
+
+
+def _keep_apart(program: Program) -> None:
+    """Rename classes of the spec that are called like something the file carries."""
+    names = Names(defined())
+    for definition in program.classes:
+        definition.name = names.fresh(definition.name)
 
 
 def _file(graph: Graph, program: Program, text: str, options: Options) -> str:

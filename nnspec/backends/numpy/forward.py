@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nnspec.backends.numpy.backward import Backward, over_values
-from nnspec.backends.numpy.members import Members, inner_writer, print_branches
+from nnspec.backends.numpy.members import Lines, Members, inner_writer, print_branches
 from nnspec.backends.numpy.steps import Entry, Facts, Plan, kept
 from nnspec.backends.program import Apply, Branch, ClassDef, ForEach, Invoke, Member
 from nnspec.backends.source import Writer, literal
@@ -22,6 +22,8 @@ WIDTH = 88  # beyond this ruff folds a line
 def print_forward(plan: Plan, entries: list[Entry], out: Writer) -> None:
     for entry in entries:
         statement = entry.statement
+        if entry.dead:
+            continue
         for name, source in entry.before:
             out.line(f"{name} = {source}")
         if isinstance(statement, Apply) and entry.step is not None:
@@ -154,13 +156,13 @@ class ClassPrinter:
         head = [f"{name} = {source}" for name, source in self.plan.head if name != source]
         forward.lines[:0] = ["        " + line for line in head]
         print_return(definition.returns, names, forward)
-        arguments = keep_arguments(definition, [forward, backward])
+        arguments = keep_arguments(definition, [forward, backward], set(self.members.attributes.values()))
         with out.indented(f"class {definition.name}(Module):"):
             out.docstring(doc)
             out.blank()
             if self.members.renamed:
                 entries = ", ".join(f"{literal(a)}: {literal(n)}" for a, n in self.members.renamed.items())
-                out.line(f"renamed = {{{entries}}}")
+                out.line(f"renamed: ClassVar[dict[str, str]] = {{{entries}}}")
                 out.blank()
             self.print_constructor(arguments, out)
             given = [
@@ -171,7 +173,7 @@ class ClassPrinter:
             given += ["rng: Any = None"] if facts.rng else []
             count = len(definition.returns)
             with out.indented(f"def forward({', '.join(['self', *given])}) -> tuple[{'Array, ' * count}Cache]:"):
-                out.lines.extend(forward.lines)
+                forward.flush(out)
             if not facts.outputs:
                 return
             out.blank()
@@ -184,9 +186,11 @@ class ClassPrinter:
                 else f"tuple[{', '.join(['Array'] * len(results))}]"
             )
             with out.indented(f"def backward({', '.join(['self', *taken, 'cache: Cache'])}) -> {kind}:"):
-                out.lines.extend(backward.lines or ["        pass"])
+                if not backward.lines:
+                    backward.line("pass")
+                backward.flush(out)
 
-    def print_constructor(self, arguments: list[str], out: Writer) -> None:
+    def print_constructor(self, arguments: dict[str, str], out: Writer) -> None:
         signature = [
             f"{a.name}: {a.annotation}" + (f" = {literal(a.default)}" if a.default is not None else "")
             for a in self.definition.ordered_arguments()
@@ -194,9 +198,11 @@ class ClassPrinter:
         if not self.constructor.lines and not arguments and not signature:
             return
         with out.indented(f"def __init__({', '.join(['self', *signature])}) -> None:"):
-            for name in arguments:
-                out.line(f"self.{name} = {name}")
-            out.lines.extend(self.constructor.lines or ([] if arguments else ["        pass"]))
+            for name, attribute in arguments.items():
+                out.line(f"self.{attribute} = {name}")
+            if not self.constructor.lines and not arguments:
+                out.line("pass")
+            self.constructor.flush(out)
         out.blank()
 
     def reverse(self, out: Writer) -> tuple[list[str], list[str]]:
@@ -247,12 +253,13 @@ class ClassPrinter:
                 self.plan.head.append((name, name))
 
 
-def keep_arguments(definition: ClassDef, writers: list[Writer]) -> list[str]:
+def keep_arguments(definition: ClassDef, writers: list[Lines], taken: set[str]) -> dict[str, str]:
     """Constructor arguments that the functions read: they become attributes, and the lines say so."""
     names = [a.name for a in definition.ordered_arguments()]
     lines = [line for writer in writers for line in writer.lines]
     used = [n for n in names if any(re.search(rf"(?<![.\w]){n}\b(?!=[^=])", line) for line in lines)]
-    for name in used:
+    found = {name: f"{name}_" if name in taken else name for name in used}
+    for name, attribute in found.items():
         for writer in writers:
-            writer.lines = [re.sub(rf"(?<![.\w]){name}\b(?!=[^=])", f"self.{name}", line) for line in writer.lines]
-    return used
+            writer.lines = [re.sub(rf"(?<![.\w]){name}\b(?!=[^=])", f"self.{attribute}", line) for line in writer.lines]
+    return found

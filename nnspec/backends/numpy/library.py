@@ -50,6 +50,11 @@ def carry(used: set[str], planned: bool) -> list[Definition]:
     return [definition for name, definition in library.items() if name in wanted]
 
 
+def defined() -> set[str]:
+    """Every name that an emitted file may carry."""
+    return set(_library(False)) | set(_library(True))
+
+
 def names_in(text: str) -> set[str]:
     """The names that a piece of Python reads or defines."""
     return {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}

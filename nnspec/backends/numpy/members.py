@@ -161,8 +161,25 @@ class Members:
         return self.names.fresh(wanted)
 
 
-def inner_writer(depth: int) -> Writer:
-    writer = Writer()
+class Lines(Writer):
+    """Lines of a function before they are folded, so that names in them can still change."""
+
+    def line(self, text: str = "", note: str = "") -> None:
+        self.lines.append("    " * self.depth + text + (f"\0{note}" if note else ""))
+
+    def flush(self, out: Writer) -> None:
+        """Print them, folded where they are too long."""
+        before = out.depth
+        for raw in self.lines:
+            text = raw.lstrip(" ")
+            out.depth = (len(raw) - len(text)) // 4
+            source, _, note = text.partition("\0")
+            out.line(source, note)
+        out.depth = before
+
+
+def inner_writer(depth: int) -> Lines:
+    writer = Lines()
     writer.depth = depth
     return writer
 

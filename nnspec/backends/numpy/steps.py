@@ -23,7 +23,8 @@ class Entry:
     """One statement in a plan. `step` says how an Apply stands; `cache` is what keeps its values for backward.
 
     `used` is set when backward reads the cache. `before` and `after` are further values to keep, as (name, source),
-    computed around the statement. `bodies` are the plans of a loop's body or of the branches.
+    computed around the statement. `bodies` are the plans of a loop's body or of the branches. `dead`: nobody reads
+    its value, and nothing else comes of it.
     """
 
     def __init__(self, statement: Statement, cache: str = "", step: Step | None = None) -> None:
@@ -31,6 +32,7 @@ class Entry:
         self.step = step
         self.cache = cache
         self.used = False
+        self.dead = False
         self.before: list[tuple[str, str]] = []
         self.after: list[tuple[str, str]] = []
         self.bodies: list[list[Entry]] = []
@@ -103,6 +105,7 @@ class Plan:
                 self.facts.captures.append(index)
         self.entries = self.plan(definition.body)
         self.returned = [self.keys[name] for name in definition.returns]
+        self.mark_dead(self.entries, set(self.returned))
         self.facts.outputs = [index for index, key in enumerate(self.returned) if key in self.needs]
         return self
 
@@ -162,6 +165,9 @@ class Plan:
 
     def invoke(self, statement: Invoke) -> Entry:
         facts = self.known[statement.definition]
+        for index, passed in enumerate(statement.passed):
+            if not isinstance(passed, Member):
+                self.handed[id(statement), index] = self.keys[passed]
         self.facts.training |= facts.training
         self.facts.rng |= facts.rng
         self.facts.learns |= facts.learns
@@ -176,14 +182,7 @@ class Plan:
     def gradient_keys(self, statement: Invoke) -> list[Key]:
         """The values whose gradients the member's `backward` returns, in order."""
         facts = self.known[statement.definition]
-        return [statement.inputs[i] for i in facts.inputs] + [self.passed_key(statement, i) for i in facts.captures]
-
-    def passed_key(self, statement: Invoke, index: int) -> Key:
-        """The value handed over for a capture: what its variable held when the statement was planned."""
-        place = id(statement), index
-        if place not in self.handed:
-            self.handed[place] = self.keys[statement.passed[index]]
-        return self.handed[place]
+        return [statement.inputs[i] for i in facts.inputs] + [self.handed[id(statement), i] for i in facts.captures]
 
     def loop(self, statement: ForEach) -> Entry:
         entry = Entry(statement, self.pool.fresh(f"{self.members.loop_label(statement)}_caches"))
@@ -216,6 +215,27 @@ class Plan:
         if statement.exit:
             self.bind(statement.exit, statement.target)
         return entry
+
+    def mark_dead(self, entries: list[Entry], live: set[Key]) -> None:
+        """Find what computes a value that nobody reads. `live` are the keys read after these entries, then before."""
+        for entry in reversed(entries):
+            statement = entry.statement
+            if isinstance(statement, Apply):
+                acts = entry.step is not None and bool(entry.step.rest)
+                entry.dead = not acts and not any(key in live for key in statement.outputs)
+                if not entry.dead:
+                    live.update(statement.inputs)
+            elif isinstance(statement, Invoke):
+                live.update(
+                    [*statement.inputs, *(key for (who, _), key in self.handed.items() if who == id(statement))]
+                )
+            elif isinstance(statement, ForEach):
+                live.update([statement.last, statement.entry])
+                self.mark_dead(entry.bodies[0], live)
+            elif isinstance(statement, Branch):
+                live.add(statement.exit)
+                for body in entry.bodies:
+                    self.mark_dead(body, live)
 
 
 def _variables(definition: ClassDef) -> list[str]:

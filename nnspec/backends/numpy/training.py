@@ -58,11 +58,13 @@ class Functions:
             return
         objective, training = self.program.objective, self.program.training
         assert training is not None
-        self.penalties = _penalised(self.program)
+        taken = {*objective.inputs, *objective.captures}
+        self.penalties = _penalised(self.program, "weights" if "weights" not in taken else "penalised")
         members = Members(objective)
         places = {i: self.results.index(v) for i, v in enumerate(training.reads) if v in self.results}
         needing = {i for i, place in places.items() if place in facts.outputs}
         self.plan = Plan(objective, members, self.known, "model", self.penalties).walk(needing)
+        self.model_cache = self.plan.pool.fresh("model_cache")
         self.forward, self.body = inner_writer(1), inner_writer(1)
         reverse = Backward(self.plan)
         (result,) = self.plan.returned
@@ -197,8 +199,8 @@ class Functions:
             reads_model = self.read_values(out)
             for name, captured in zip(objective.captures, objective.module.captures, strict=True):
                 out.line(f"{name} = model{self.locate(captured)}")
-            out.lines.extend(self.forward.lines)
-            self.names = (["model_cache"] if reads_model and self.handed else []) + self.captured() + self.keeps
+            self.forward.flush(out)
+            self.names = ([self.model_cache] if reads_model and self.handed else []) + self.captured() + self.keeps
             print_return(objective.returns, self.names, out)
 
     def captured(self) -> list[str]:
@@ -214,7 +216,7 @@ class Functions:
         wanted = {value: name for value, name in reads if value in self.results}
         if wanted:
             targets = [wanted.get(value, "_") for value in self.results]
-            out.line(f"{', '.join([*targets, 'model_cache' if self.handed else '_'])} = {self.call('training')}")
+            out.line(f"{', '.join([*targets, self.model_cache if self.handed else '_'])} = {self.call('training')}")
         for value, name in reads:
             field = field_of(self.program.graph, value)
             if value not in self.results and field is not None:
@@ -241,9 +243,9 @@ class Functions:
             if len(self.names) == 1:
                 out.lines.pop()
                 out.line(f"{self.names[0]} = cache")
-            out.lines.extend(self.body.lines)
+            self.body.flush(out)
             if self.handed:
-                out.line(f"model.backward({', '.join([*self.handed, 'model_cache'])})")
+                out.line(f"model.backward({', '.join([*self.handed, self.model_cache])})")
 
     # ---------------------------------------------------------------- the optimizer
 
@@ -319,19 +321,21 @@ class Functions:
     def print_evaluate(self, out: Writer) -> None:
         training = self.program.training
         assert training is not None
+        wanted = {v for m in training.metrics for v in (m.prediction, m.target)}
+        reads_model = any(value in wanted for value in self.results)
         out.blank(2)
         result = "tuple[float, dict[str, float]]"
         with out.indented(f"def evaluate(model: {self.model}, batch: dict[str, Array]) -> {result}:"):
             out.docstring("Loss and metrics of a batch, noise layers off and running statistics in use.")
-            self.start("0", out)
+            if self.noises or (self.root.plan.facts.rng and reads_model):
+                self.start("0", out)
             out.line("value, _ = loss(model, batch)")
             if not training.metrics:
                 out.line("return float(value), {}")
                 return
             names = dict(zip(self.results, self.program.root.returns, strict=True))
-            wanted = {v for m in training.metrics for v in (m.prediction, m.target)}
             targets = [name if value in wanted else "_" for value, name in names.items()]
-            if any(t != "_" for t in targets):
+            if reads_model:
                 out.line(f"{', '.join([*targets, '_'])} = {self.call('False').replace(', False)', ')')}")
             entries = []
             for metric in training.metrics:
@@ -357,14 +361,14 @@ def _make(optimizer: Optimizer, group: str) -> str:
     return f"{name}({', '.join([group, *given])})"
 
 
-def _penalised(program: Program) -> dict[tuple[str, ...], str]:
+def _penalised(program: Program, name: str) -> dict[tuple[str, ...], str]:
     """The functions that select the weights under penalties, by the paths they select."""
     found: dict[tuple[str, ...], str] = {}
     assert program.objective is not None
     for item in program.objective.module.flat():
         paths = getattr(getattr(item, "op", None), "paths", None)
         if paths is not None and tuple(paths) not in found:
-            found[tuple(paths)] = "weights" if not found else f"weights_{len(found) + 1}"
+            found[tuple(paths)] = name if not found else f"{name}_{len(found) + 1}"
     return found
 
 
