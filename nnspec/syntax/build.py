@@ -38,6 +38,8 @@ class Builder:
                 declarations.append(item)
             elif item is not None:
                 self.outside(item)
+                if isinstance(item, nodes.Bind) and len(item.names) == 1:  # read as the `let` that was meant
+                    declarations.append(nodes.Let(item.span, item.names[0], item.value))
         declarations += self.misplaced
         declarations.sort(key=lambda d: (d.span.line, d.span.column))
         return nodes.File(span, self.path, tuple(declarations))
