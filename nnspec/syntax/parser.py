@@ -68,11 +68,11 @@ class Parser:
 
     def run(self) -> Any:
         """The tree; errors on the way are reported and repaired."""
-        from nnspec.syntax.recovery import recover
-
         while True:
             token = self.tokens[self.position]
             if not self.feed(token):
+                from nnspec.syntax.recovery import recover  # a text without errors does without it
+
                 recover(self)
             elif token.type == "$END":
                 return self.stack[-2][0]
