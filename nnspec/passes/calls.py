@@ -1,19 +1,17 @@
-"""Calls: which arguments are tensors, what is missing, and the uses of ops and blocks that follow."""
+"""Calls: which arguments are tensors, what is missing, and the uses of ops that follow."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from nnspec.diagnostics import Reporter, Span
-from nnspec.ir.graph import Call, Layer, Module, Value
+from nnspec.diagnostics import Reporter
+from nnspec.ir.graph import Value
 from nnspec.ops import registry
 from nnspec.passes import numbers
-from nnspec.passes.context import Frame
 from nnspec.passes.expressions import Expressions
 from nnspec.passes.kinds import Callee, block_tensors
-from nnspec.passes.naming import NameScope, reserved_names, snake_case
 from nnspec.passes.numbers import NumberError
-from nnspec.passes.scope import POISON, At, Instance, Made, Poisoned, Recipe, Scope, Several, Thunk
+from nnspec.passes.scope import POISON, At, Poisoned, Recipe, Scope, Several, Thunk
 from nnspec.passes.settings import slots_of
 from nnspec.suggest import did_you_mean
 from nnspec.syntax import nodes
@@ -56,9 +54,6 @@ class Calls(Expressions):
         if callee.kind == "block":
             return self.use_block(call, callee.target, (), call.arguments, scope, at)
         return self.use_op(call, callee.target, (), call.arguments, scope, at)
-
-    def penalty(self, call: nodes.Call, scope: Scope) -> Any:
-        raise NotImplementedError
 
     def here(self) -> At:
         """The next name for a layer that stands in an expression."""
@@ -225,202 +220,6 @@ class Calls(Expressions):
                 like = tuple(v for v in found if isinstance(v, Value))
                 found.append(self.as_tensor(value, expr, f"an argument of {name}", like))
         return None if any(isinstance(v, Poisoned) for v in found) else tuple(found)
-
-    def several(self, expr: nodes.Expr, scope: Scope) -> Any:
-        raise NotImplementedError
-
-    # ------------------------------------------------------------ blocks
-
-    def use_block(
-        self,
-        node: nodes.Expr,
-        declared: Declared,
-        piped: tuple[Value, ...],
-        arguments: tuple[nodes.Argument, ...],
-        scope: Scope,
-        at: At,
-    ) -> Any:
-        """One use of a block: traced into a module of its own, called at once."""
-        at = self._settled(at, snake_case(declared.name.id))
-        found = self.block_arguments(node, declared, piped, arguments, scope)
-        if found is None:
-            return POISON
-        tensors, settings = found
-        module = self.trace_block(node, declared, tensors, settings, at)
-        if module is None:
-            return POISON
-        return self.call_module(module, tensors, node.span, at)
-
-    def call_module(self, module: Module, tensors: tuple[Value, ...], span: Span, at: At | None) -> Any:
-        outputs = tuple(Value(v.type, span) for v in module.outputs)
-        label = at.key or "" if at is not None and at.names.numbered else ""
-        self.frame.items.append(Call(module, tensors, outputs, span, label))
-        self.grow(span)
-        return outputs[0] if len(outputs) == 1 else Several(outputs)
-
-    def block_arguments(
-        self,
-        node: nodes.Expr,
-        declared: Declared,
-        piped: tuple[Value, ...],
-        arguments: tuple[nodes.Argument, ...],
-        scope: Scope,
-    ) -> tuple[tuple[Value, ...], dict[str, Thunk]] | None:
-        """The tensors and settings of a use, or None after reporting what is wrong with them."""
-        name = declared.name.id
-        places = [t.id for t in block_tensors(declared)]
-        known = [s.name.id for s in declared.settings]
-        positional = [a.value for a in arguments if not a.name]
-        by_name = {a.name: a.value for a in arguments if a.name in places}
-        free = [p for p in places[len(piped) :] if p not in by_name]
-        given: dict[str, nodes.Expr] = dict(by_name)
-        while free and positional and self.kind(positional[0], scope) in ("tensor", "poison"):
-            given[free.pop(0)] = positional.pop(0)
-        failed = False
-        settings: dict[str, Thunk] = {}
-        for index, expr in enumerate(positional):
-            if self.kind(expr, scope) == "tensor" and not free:
-                self.error(
-                    "E0208", expr, f"{name} takes {len(places)} tensor{'s' * (len(places) != 1)}, this is one more"
-                )
-                failed = True
-            elif index >= len(known):
-                most = f"{len(known)} setting{'s' * (len(known) != 1)}" if known else "no settings"
-                self.error("E0208", expr, f"{name} takes {most}, this is one more")
-                failed = True
-            else:
-                settings[known[index]] = Thunk(expr, scope, "setting")
-        if free:
-            self.error(
-                "E0208", node, f"{name} needs its {' and '.join(free)}", help=f"it is {name}({', '.join(places)})"
-            )
-            failed = True
-        for argument in arguments:
-            if not argument.name or argument.name in places:
-                continue
-            if argument.name not in known:
-                accepted = f"{name} takes {', '.join(known)}" if known else f"{name} has no settings"
-                help = f"{did_you_mean(argument.name, known)} {accepted}".strip()
-                self.argument_error("E0203", argument, f"unknown setting {argument.name} of {name}", help)
-                failed = True
-            elif argument.name in settings:
-                self.argument_error("E0208", argument, f"{argument.name} of {name} is given twice", "")
-                failed = True
-            else:
-                settings[argument.name] = Thunk(argument.value, scope, "setting")
-        missing = [s.name.id for s in declared.settings if s.default is None and s.name.id not in settings]
-        if missing and not failed:
-            self.error(
-                "E0209", node, f"{name} needs its {', '.join(missing)}", help=f"as in {name}({missing[0]} = ...)"
-            )
-            failed = True
-        tensors = [
-            *piped,
-            *(self.tensor(given[p], scope, f"{p} of {name}") for p in places[len(piped) :] if p in given),
-        ]
-        if failed or any(isinstance(v, Poisoned) for v in tensors):
-            return None
-        return tuple(tensors), settings
-
-    def trace_block(
-        self, node: nodes.Expr, declared: Declared, tensors: tuple[Value, ...], settings: dict[str, Thunk], at: At
-    ) -> Module | None:
-        """The module of one use; None where its body has no value."""
-        if any(declared is active for active, _ in self.active):
-            chain = [name for _, name in self.active] + [declared.name.id]
-            start = chain.index(declared.name.id)
-            route = f": {' -> '.join(chain[start:])}" if len(chain) - start > 2 else ""
-            self.error(
-                "E0215",
-                node,
-                f"{declared.name.id} uses itself{route}",
-                help="repeat(n, ...) chains copies of another block",
-            )
-            return None
-        assert at.key is not None
-        owner = at.names.module
-        title = declared.name.id
-        module = Module("block", title, declared, at.names.full(at.key), at.names.path(at.key), owner, node.span)
-        scope = Scope(declared.span.path, self.file_scope(declared.span.path))
-        for setting in declared.settings:
-            name = setting.name.id
-            if name in settings:
-                scope.names[name] = settings[name]
-            elif setting.default is not None:
-                scope.names[name] = Thunk(setting.default, scope, "setting")
-        for place, value in zip(block_tensors(declared), tensors, strict=True):
-            formal = Value(value.type, value.span, place.id)
-            module.inputs.append(formal)
-            scope.names[place.id] = formal
-        if not self.settings_of(module, declared, scope):
-            return None
-        owner.children.append(module)
-        self.active.append((declared, title))
-        names = NameScope(module, reserved=reserved_names(declared.body))
-        self.frames.append(Frame(module, names, node.span))
-        try:
-            self.deepen(node)
-            value = self.body_of(declared, scope)
-            self.depth -= 1
-        finally:
-            self.frames.pop()
-            self.active.pop()
-        return module if self.finish(module, value, declared.body) else None
-
-    def finish(self, module: Module, value: Any, body: nodes.Body) -> bool:
-        """Settles what a block gives."""
-        if isinstance(value, Poisoned):
-            return False
-        if isinstance(value, Several):
-            module.outputs = list(value.values)
-            return True
-        node = body.result if body.result is not None else body
-        if not isinstance(value, Value):
-            what = numbers.kind_of(value)
-            self.error(
-                "E0207",
-                node,
-                f"the value of a block is a tensor, this is {what}",
-                help="its last line is an expression of its tensors",
-            )
-            return False
-        module.outputs = [value]
-        return True
-
-    def settings_of(self, module: Module, declared: Declared, scope: Scope) -> bool:
-        """Records the settings of a use; plain values are computed, also when the body never reads them."""
-        complete = True
-        for setting in declared.settings:
-            thunk = scope.names.get(setting.name.id)
-            if not isinstance(thunk, Thunk):
-                continue
-            kind = self.thunk_kind(thunk)
-            if kind in ("number", "bool", "string", "list"):
-                value = self.force(thunk, thunk.expr)
-                complete = complete and not isinstance(value, Poisoned)
-                module.settings[setting.name.id] = value
-            elif kind == "tensor":
-                self.error(
-                    "E0207", thunk.expr, f"{setting.name.id} of {declared.name.id} is a setting, this is a tensor"
-                )
-                complete = False
-            else:
-                module.settings[setting.name.id] = thunk.expr
-        return complete
-
-    def body_of(self, declared: Declared, scope: Scope) -> Any:
-        raise NotImplementedError
-
-    # ------------------------------------------------------------ layers that are shared
-
-    def made(self, instance: Instance, layer: Layer | None = None, module: Module | None = None) -> Made:
-        found = Made(layer, module)
-        instance.bound = found
-        if instance.declare is not None:
-            target = layer if layer is not None else module
-            if target is not None:
-                instance.declare.target = target
-        return found
 
 
 def _is_for(expr: nodes.Expr) -> bool:

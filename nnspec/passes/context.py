@@ -12,7 +12,7 @@ from nnspec.ir.types import TensorType
 from nnspec.passes.naming import NameScope
 from nnspec.passes.numbers import NumberError
 from nnspec.passes.program import Program
-from nnspec.passes.scope import At, FileScope, Scope
+from nnspec.passes.scope import At, FileScope, Instance, Scope
 from nnspec.syntax import nodes
 
 MAX_NODES = 100_000
@@ -162,10 +162,57 @@ class Context:
     def call(self, call: nodes.Call, scope: Scope, at: At | None = None) -> Any:
         raise NotImplementedError
 
-    def through(self, expr: nodes.Expr, scope: Scope, x: Value, at: At, span: Span | None = None) -> Any:
+    def penalty(self, call: nodes.Call, scope: Scope) -> Any:
+        raise NotImplementedError
+
+    def use_block(
+        self,
+        node: nodes.Expr,
+        declared: nodes.Block | nodes.Model,
+        piped: tuple[Value, ...],
+        arguments: tuple[nodes.Argument, ...],
+        scope: Scope,
+        at: At,
+    ) -> Any:
+        raise NotImplementedError
+
+    def through(self, expr: nodes.Expr, scope: Scope, x: Any, at: At, span: Span | None = None) -> Any:
+        raise NotImplementedError
+
+    def through_repeat(self, call: nodes.Call, scope: Scope, x: Any, at: At) -> Any:
+        raise NotImplementedError
+
+    def through_for(self, expr: nodes.For, scope: Scope, x: Any, at: At) -> Any:
+        raise NotImplementedError
+
+    def use_instance(self, instance: Instance, node: nodes.Expr, x: Any, at: At) -> Any:
+        raise NotImplementedError
+
+    def several(self, expr: nodes.Expr, scope: Scope) -> Any:
+        raise NotImplementedError
+
+    def claim(self, step: nodes.Step, names: NameScope, scope: Scope) -> str | None:
+        raise NotImplementedError
+
+    def step_place(self, step: nodes.Step, names: NameScope, scope: Scope) -> At:
+        raise NotImplementedError
+
+    def assert_shape(self, expr: nodes.Shape, scope: Scope, value: Any) -> Any:
+        raise NotImplementedError
+
+    def skip_names(self, body: nodes.Body, scope: Scope) -> None:
+        raise NotImplementedError
+
+    def statements(self, body: nodes.Body, scope: Scope) -> None:
         raise NotImplementedError
 
     def body(self, body: nodes.Body, scope: Scope) -> Any:
+        raise NotImplementedError
+
+    def body_of(self, declared: nodes.Block | nodes.Model, scope: Scope) -> Any:
+        raise NotImplementedError
+
+    def schedule(self, expr: nodes.Expr, scope: Scope, what: str) -> Any:
         raise NotImplementedError
 
 

@@ -3,8 +3,17 @@
     graph = elaborate(program, model, overrides, reporter)
 
 Blocks, loops and branches are traced with concrete sizes, so every shape is known as soon as a value
-exists and `x.channels` is a number. The work is split by what is interpreted: expressions.py, calls.py,
-layers.py, bodies.py, training.py, datablock.py; `Context` holds what they share.
+exists and `x.channels` is a number. One class grows file by file, each for what it interprets:
+
+    context.py      where items go, what was reported, the limits
+    kinds.py        what kind of thing an expression is
+    applying.py     an op and its inputs become a node
+    settings.py     arguments become settings
+    operators.py, indexing.py, expressions.py     values of expressions
+    calls.py, blocks.py                           calls of ops and blocks
+    skipping.py, layers.py, loops.py, sharing.py  a tensor sent through a layer
+    fields.py, bodies.py                          statements
+    datablock.py, rates.py, measures.py, training.py   the blocks `data` and `train`
 """
 
 from __future__ import annotations

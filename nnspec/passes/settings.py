@@ -128,9 +128,6 @@ class Settings(Applying):
         self.error(code, expr, f"{what} is {' or '.join(dict.fromkeys(wanted))}, not {shown}")
         return POISON
 
-    def schedule(self, expr: nodes.Expr, scope: Scope, what: str) -> Any:
-        raise NotImplementedError
-
     def word(self, expr: nodes.Expr, scope: Scope) -> tuple[str | None, object | None]:
         """A bare word as it was meant: through `let`s and settings; and what the scope knows by that name."""
         while isinstance(expr, nodes.Paren):

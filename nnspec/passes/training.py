@@ -1,35 +1,25 @@
-"""The `train` block: the objective as a module of its own, optimizers by group, metrics, checked settings."""
+"""The `train` block: the objective as a module of its own, checked settings."""
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import Any
 
-from nnspec.ir.graph import CallValue, Group, Metric, Module, Parameter, Training, Value
+from nnspec.ir.graph import CallValue, Metric, Module, Parameter, Training, Value
 from nnspec.ir.types import FLOAT, TensorType, show_shape
-from nnspec.ops.base import Initialiser, ShapeError
 from nnspec.ops.core import Penalty
-from nnspec.optim import registry as optim
-from nnspec.optim.base import Optimizer
 from nnspec.passes import keys
 from nnspec.passes.context import Frame
-from nnspec.passes.datablock import DataBlock, show_plain
-from nnspec.passes.formula import Unclear, compile_formula, mentions
+from nnspec.passes.datablock import show_plain
 from nnspec.passes.lift import lift_objective
+from nnspec.passes.measures import Measures
 from nnspec.passes.naming import NameScope
-from nnspec.passes.numbers import NumberError, is_number, kind_of, show
 from nnspec.passes.objective import average
-from nnspec.passes.scope import MISSING, POISON, Poisoned, ReadingScope, Scope, Thunk
-from nnspec.passes.settings import slots_of
+from nnspec.passes.rates import matches
+from nnspec.passes.scope import MISSING, POISON, Poisoned, ReadingScope, Scope
 from nnspec.suggest import did_you_mean
 from nnspec.syntax import nodes
 
 STEP = TensorType(FLOAT, (), False)
-
-
-def matches(path: str, pattern: str) -> bool:
-    """Whether a glob selects a parameter: its whole path, or the tree above it ("head" selects "head.weight")."""
-    return fnmatchcase(path, pattern) or path.startswith(f"{pattern}.")
 
 
 class Reads:
@@ -48,7 +38,7 @@ class Reads:
         return self.formals[value]
 
 
-class TrainBlock(DataBlock):
+class TrainBlock(Measures):
     def train(self, block: nodes.Train, body: Scope) -> Training | None:
         """The checked `train` block of the model whose names `body` holds; None after reporting what is wrong."""
         before = len(self.reporter.diagnostics)
@@ -118,155 +108,6 @@ class TrainBlock(DataBlock):
             help = did_you_mean(value.name, keys.STOPS)
         self.error("E0405", entry.value, f"{key} takes {wanted}, not {show_plain(value)}", help=help)
         return POISON
-
-    # ------------------------------------------------------------ optimizers and schedules
-
-    def _groups(self, entries: list[nodes.Entry], lets: Scope) -> tuple[Group, ...]:
-        """The groups, the plain one first: the last that matches a path counts."""
-        listed = [e for e in entries if e.key.id == "optimizer"]
-        if not listed:
-            help = "add a line such as optimizer = sgd(0.1)"
-            train = next((e for e in entries if e.key.id == "minimize"), None)
-            if train is not None:
-                self.error("E0404", train.key, "train does not say which optimizer to use", help=help)
-        groups: list[Group] = []
-        for entry in sorted(listed, key=lambda e: e.pattern is not None):
-            pattern = entry.pattern.value if entry.pattern is not None else "*"
-            if entry.pattern is not None:
-                self._require_match(pattern, entry.pattern)
-            if isinstance(entry.value, nodes.Name) and entry.value.id == "frozen":
-                groups.append(Group(pattern, None))
-                continue
-            optimizer = self._optimizer(entry.value, lets)
-            if isinstance(optimizer, Optimizer):
-                groups.append(Group(pattern, optimizer))
-        for parameter in self.graph.root.parameters():
-            chosen = [g for g in groups if matches(parameter.path, g.pattern)]
-            if parameter.role != "buffer" and groups and (not chosen or chosen[-1].optimizer is None):
-                parameter.trainable = False
-        return tuple(groups)
-
-    def _require_match(self, pattern: str, node: nodes.String) -> list[Parameter]:
-        """The parameters under a pattern; a pattern that matches none is a mistake."""
-        every = [p for p in self.graph.root.parameters() if p.role != "buffer"]
-        found = [p for p in every if matches(p.path, pattern)]
-        if not found and not self.reporter.failed:
-            known = list(dict.fromkeys(part for p in every for part in (p.path, p.path.rpartition(".")[0]) if part))
-            shown = f"paths are {', '.join(p.path for p in every[:4])}{', ...' if len(every) > 4 else ''}"
-            message = f'"{pattern}" matches no parameter of {self.graph.name}'
-            self.error("E0410", node, message, help=did_you_mean(pattern, known, shown if every else ""))
-        return found
-
-    def _optimizer(self, expr: nodes.Expr, scope: Scope) -> Any:
-        """`adam(lr)`, `adam`, or a `let` that names one."""
-        expr, scope = self._unlet(expr, scope)
-        name = expr.id if isinstance(expr, nodes.Name) else expr.callee.id if isinstance(expr, nodes.Call) else ""
-        cls = optim.optimizer(name) if name else None
-        if cls is None:
-            known = optim.optimizers()
-            message = f"unknown optimizer {name}" if name else "optimizer takes an optimizer"
-            self.error("E0406", expr, message, help=did_you_mean(name, known, f"known: {', '.join(known)}"))
-            return POISON
-        return self._record(cls, name, expr, scope)
-
-    def _unlet(self, expr: nodes.Expr, scope: Scope) -> tuple[nodes.Expr, Scope]:
-        """Through parentheses and `let`s to what was meant."""
-        for _ in range(1000):
-            if isinstance(expr, nodes.Paren):
-                expr = expr.value
-            elif isinstance(expr, nodes.Name) and isinstance(found := scope.find(expr.id), Thunk):
-                expr, scope = found.expr, found.scope
-            else:
-                break
-        return expr, scope
-
-    def _record(self, cls: Any, name: str, expr: nodes.Expr, scope: Scope) -> Any:
-        arguments = expr.arguments if isinstance(expr, nodes.Call) else ()
-        positional = [a.value for a in arguments if not a.name]
-        found = self.settings(expr, name, slots_of(cls), positional, [a for a in arguments if a.name], scope)
-        return POISON if isinstance(found, Poisoned) else cls(**found[0])
-
-    def schedule(self, expr: nodes.Expr, scope: Scope, what: str) -> Any:
-        """A rate: a number, a schedule, or a formula of t and epoch."""
-        from nnspec.optim.schedules import Constant, Formula
-
-        expr, scope = self._unlet(expr, scope)
-        name = expr.callee.id if isinstance(expr, nodes.Call) else ""
-        cls = optim.schedule(name) if name and scope.find(name) is MISSING else None
-        if cls is not None:
-            return self._record(cls, name, expr, scope)
-        if not mentions(expr):
-            if name and not self.is_arithmetic(expr, scope) and self.callee(name, scope).kind == "":  # type: ignore[arg-type]  # a Call
-                known = optim.schedules()
-                self.error(
-                    "E0408",
-                    expr,
-                    f"unknown schedule {name}",
-                    help=did_you_mean(name, known, f"schedules: {', '.join(known)}"),
-                )
-                return POISON
-            value = self.number(expr, scope, what)
-            if isinstance(value, Poisoned):
-                return POISON
-            if not isinstance(value, int | float) or value < 0:
-                self.error("E0306", expr, f"{what} is a number >= 0, not {show(value)}")
-                return POISON
-            return Constant(float(value))
-        try:
-            text, function = compile_formula(expr, lambda part: self._constant_part(part, scope, what))
-            first = function(1, 1)
-        except Unclear as error:
-            self.error("E0408", error.node, error.message)
-            return POISON
-        except NumberError as error:
-            self.error("E0408", expr, f"at the first step {error.message}")
-            return POISON
-        if isinstance(first, Poisoned):
-            return POISON
-        if not is_number(first):
-            self.error("E0408", expr, f"{what} is a number, this is {kind_of(first)}")
-            return POISON
-
-        def rate(t: int, epoch: int) -> float:
-            try:
-                return float(function(t, epoch))
-            except NumberError as error:
-                raise ValueError(f"{text} at t = {t}, epoch = {epoch}: {error.message}") from None
-
-        return Formula(text, rate)
-
-    def _constant_part(self, part: nodes.Expr, scope: Scope, what: str) -> Any:
-        value = self.number(part, scope, what) if self.kind(part, scope) != "bool" else self.evaluate(part, scope)
-        if isinstance(value, Poisoned):
-            raise Unclear(part, "this part of the formula has no value")
-        return value
-
-    # ------------------------------------------------------------ initial values
-
-    def _initialisers(self, entries: list[nodes.Entry], lets: Scope, settings: dict[str, object]) -> None:
-        """`init = "file"` is for the run to read; initialisers replace those of the layers they match."""
-        ordered: list[tuple[str, object]] = []
-        for entry in [e for e in entries if e.key.id == "init"]:
-            pattern = entry.pattern.value if entry.pattern is not None else "*"
-            found = (
-                self._require_match(pattern, entry.pattern)
-                if entry.pattern is not None
-                else list(self.graph.root.parameters())
-            )
-            expr, scope = self._unlet(entry.value, lets)
-            if isinstance(expr, nodes.String):
-                ordered.append((pattern, expr.value))
-                if entry.pattern is None:
-                    settings["init"] = expr.value
-                continue
-            init = self.initialiser(expr, "init", scope)
-            if isinstance(init, Initialiser):
-                ordered.append((pattern, init))
-                for parameter in found:
-                    if parameter.role in ("weight", "param") or parameter.path == pattern:
-                        parameter.init = init
-        if ordered and (len(ordered) > 1 or not isinstance(ordered[0][1], str) or ordered[0][0] != "*"):
-            settings["inits"] = tuple(ordered)
 
     # ------------------------------------------------------------ minimize
 
@@ -368,91 +209,6 @@ class TrainBlock(DataBlock):
         return self.operation(Mul(), (self.constant(0.5, call), total), call)
 
     selecting = False
-
-    # ------------------------------------------------------------ metrics
-
-    def _metrics(self, entry: nodes.Entry, lets: Scope, body: Scope) -> tuple[Metric, ...]:
-        expr, scope = self._unlet(entry.value, lets)
-        items = expr.items if isinstance(expr, nodes.List) else (expr,)
-        found = [self._metric(item, scope, body) for item in items]
-        return tuple(m for m in found if m is not None)
-
-    def _metric(self, item: nodes.Expr, scope: Scope, body: Scope) -> Metric | None:
-        item, scope = self._unlet(item, scope)
-        name = item.id if isinstance(item, nodes.Name) else item.callee.id if isinstance(item, nodes.Call) else ""
-        measure = optim.metric(name) if name else None
-        if measure is None:
-            known = optim.metrics()
-            self.error(
-                "E0409", item, f"unknown metric {name}", help=did_you_mean(name, known, f"known: {', '.join(known)}")
-            )
-            return None
-        arguments = item.arguments if isinstance(item, nodes.Call) else ()
-        read = [a.value for a in arguments if not a.name]
-        given = {a.name: a.value for a in arguments if a.name in measure.tensors}
-        named = [a for a in arguments if a.name and a.name not in measure.tensors]
-        for place, expr in zip(("prediction", "target"), read, strict=False):
-            given.setdefault(place, expr)
-        settings = self.settings(item, name, slots_of(measure), read[2:], named, scope)
-        if isinstance(settings, Poisoned):
-            return None
-        template = measure(**settings[0])
-        tensors = self._measured(item, name, given, body)
-        if tensors is None:
-            return None
-        if len(tensors) > 1:
-            fitting = [pair for pair in tensors if _binds(template, pair)]
-            if len(fitting) != 1:
-                help = f"as in {name}({self._some_output()}, ...)"
-                self.error("E0409", item, f"{name} needs to know what it compares: the model has several", help=help)
-                return None
-            tensors = fitting
-        prediction, target = tensors[0]
-        try:
-            bound = template.bind(prediction.type, target.type)
-        except ShapeError as error:
-            if self.reporter.failed:  # nearly always of the objective, for the same reason
-                return None
-            self.error(error.code, item, error.message, help=error.help)
-            return None
-        values = {slot.name: getattr(bound, slot.name) for slot in slots_of(measure)}
-        return Metric(name, prediction, target, values)
-
-    def _some_output(self) -> str:
-        return next(iter(self.graph.outputs), "logits")
-
-    def _measured(
-        self, item: nodes.Expr, name: str, given: dict[str, nodes.Expr], body: Scope
-    ) -> list[tuple[Value, Value]] | None:
-        """The pairs that a metric may compare."""
-        predictions = list(self.graph.outputs.values())
-        targets = [f.value for f in self.graph.fields if f.role == "target"]
-        found: dict[str, list[Value]] = {"prediction": predictions, "target": targets}
-        for place, expr in given.items():
-            value = body.names.get(expr.id) if isinstance(expr, nodes.Name) else None
-            if isinstance(value, Poisoned):
-                return None
-            if not isinstance(value, Value):
-                known = [n for n, v in body.names.items() if isinstance(v, Value)]
-                shown = expr.id if isinstance(expr, nodes.Name) else ""
-                message = f"train cannot see {shown}" if shown else f"{place} of {name} is the name of a tensor"
-                self.error("E0414", expr, message, help=did_you_mean(shown, known, "name it in the model: h = ..."))
-                return None
-            found[place] = [value]
-        if not found["prediction"] or not found["target"]:
-            missing = "output" if not found["prediction"] else "target"
-            if not self.reporter.failed:  # else it may be missing because of what was reported
-                self.error("E0409", item, f"{name} compares an output with a target, and the model has no {missing}")
-            return None
-        return [(p, t) for p in found["prediction"] for t in found["target"]]
-
-
-def _binds(measure: Any, pair: tuple[Value, Value]) -> bool:
-    try:
-        measure.bind(pair[0].type, pair[1].type)
-    except ShapeError:
-        return False
-    return True
 
 
 def is_weight(parameter: Parameter) -> bool:
