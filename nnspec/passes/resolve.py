@@ -123,7 +123,8 @@ class _File:
         if id(node) in self.program.poisoned:
             return
         names = [d.name.id for d in path]
-        message = f"the block {names[0]} uses itself"
+        word = "model" if isinstance(path[0], nodes.Model) else "block"
+        message = f"the {word} {names[0]} uses itself"
         if len(names) > 1:
             message += f": {' -> '.join([*names, names[0]])}"
         help = "repeat(n, Block(...)) chains copies"

@@ -49,6 +49,8 @@ class BodyChecker(CallChecker):
             )
         elif not (_has_output(declared) or self.lost.word(self.path, "output")):
             help = "add a line such as output y = x -> dense(1)"
+            if "output" in names.known:
+                help = "an output has a name: output y = ..."
             self.error(
                 "E0209", declared, f"the model {declared.name.id} has no output", help=help, span=declared.name.span
             )

@@ -176,7 +176,7 @@ class CallChecker(Checker):
         present = tensors + unknown + numbers
         least = len(places) if step else len(places) - 1
         if present < least:
-            return self.lacks_tensors(e, signature, present, step)
+            return self.lacks_tensors(e, signature, tensors + unknown, step)
         at_most = [s.name for s in signature.settings[: count - tensors]]
         surely = count - tensors if not unknown and not numbers else max(0, count - len(places))
         at_least = [s.name for s in signature.settings[:surely]]
