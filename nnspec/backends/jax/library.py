@@ -19,13 +19,13 @@ _STANDARD = {
     "itertools": "import itertools",
     "math": "import math",
     "fnmatchcase": "from fnmatch import fnmatchcase",
+    "Callable": "from collections.abc import Callable",
     "Iterator": "from collections.abc import Iterator",
     "dataclass": "from dataclasses import dataclass",
     "field": "from dataclasses import field",
     "replace": "from dataclasses import replace",
     "partial": "from functools import partial",
     "Any": "from typing import Any",
-    "TypeVar": "from typing import TypeVar",
     "Iterable": "from collections.abc import Iterable",
 }
 _THIRD_PARTY = {

@@ -57,8 +57,7 @@ def _print_update(program: Program, labelled: bool, out: Writer) -> None:
         out.docstring("One step of the optimizer.")
         norm, value = training.settings.get("clip_norm"), training.settings.get("clip_value")
         if norm and labelled:
-            held = f'jnp.zeros_like(g) if label == "{FROZEN}" else g'
-            out.line(f"grads = jax.tree.map(lambda g, label: {held}, grads, labels(model))")
+            out.line("grads = without_frozen(grads, labels(model))")
         if value:
             out.line(f"grads = clip_values(grads, {literal(float(value))})")  # type: ignore[arg-type]  # a checked number
         if norm:

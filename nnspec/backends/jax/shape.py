@@ -82,15 +82,14 @@ def _constant_items(use: OpUse) -> bool:
 
 
 def _item(use: OpUse, place: int, item: int | Slice) -> str:
+    def read(field: str) -> str:
+        return use.express(lambda n: getattr(n.op.items[place], field), field)  # type: ignore[attr-defined]  # an Index
+
     if not isinstance(item, Slice):
         return use.express(lambda n: n.op.items[place], "index")  # type: ignore[attr-defined]  # an Index
-    ends = [
-        "" if end is None else use.express(lambda n, f=field: getattr(n.op.items[place], f), field)  # type: ignore[misc,attr-defined]
-        for field, end in (("start", item.start), ("stop", item.stop))
-    ]
-    steps = [n.op.items[place].step for n in use.nodes]  # type: ignore[attr-defined]  # an Index
-    step = "" if set(steps) == {1} else ":" + use.express(lambda n: n.op.items[place].step, "step")  # type: ignore[attr-defined]
-    return f"{ends[0]}:{ends[1]}{step}"
+    start, stop = ("" if getattr(item, end) is None else read(end) for end in ("start", "stop"))
+    step = read("step")
+    return f"{start}:{stop}" + (f":{step}" if step != "1" else "")
 
 
 @function("Pad")

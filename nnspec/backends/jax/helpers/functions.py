@@ -63,9 +63,10 @@ def max_pool(
     size = spread(size, x.ndim - 2)
     step = size if stride is None else spread(stride, x.ndim - 2)
     widths = window_padding(x, size, step, spread(padding, x.ndim - 2), ceil)
-    return lax.reduce_window(
+    y: Array = lax.reduce_window(
         x, -jnp.inf, lax.max, (1, 1, *size), (1, 1, *step), [(0, 0), (0, 0), *widths]
     )
+    return y
 
 
 def avg_pool(
@@ -81,7 +82,7 @@ def avg_pool(
     step = size if stride is None else spread(stride, x.ndim - 2)
     pad = spread(padding, x.ndim - 2)
     widths = window_padding(x, size, step, pad, ceil)
-    y = lax.reduce_window(
+    y: Array = lax.reduce_window(
         x, 0.0, lax.add, (1, 1, *size), (1, 1, *step), [(0, 0), (0, 0), *widths]
     )
     count = np.ones(())
@@ -134,8 +135,9 @@ def local_response_norm(
     ones = (1,) * (x.ndim - 2)
     widths = [(0, 0), (size // 2, (size - 1) // 2), *((0, 0) for _ in ones)]
     window = (1, size, *ones)
-    total = lax.reduce_window(x * x, 0.0, lax.add, window, (1, 1, *ones), widths)
-    return x / (k + alpha / size * total) ** beta
+    squares = lax.reduce_window(x * x, 0.0, lax.add, window, (1, 1, *ones), widths)
+    y: Array = x / (k + alpha / size * squares) ** beta
+    return y
 
 
 # ---------------------------------------------------------------- noise
@@ -202,7 +204,8 @@ def upsample(x: Array, factor: int | tuple[int, ...], method: str = "nearest") -
             x = jnp.repeat(x, times, axis)
         return x
     sizes = [n * times for n, times in zip(x.shape[2:], factor, strict=True)]
-    return jax.image.resize(x, (*x.shape[:2], *sizes), method, antialias=False)
+    y: Array = jax.image.resize(x, (*x.shape[:2], *sizes), method, antialias=False)
+    return y
 
 
 # ---------------------------------------------------------------- sequence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import jax
@@ -238,19 +239,22 @@ class BatchNorm:
             axes = (0, *range(2, x.ndim))
             count = x.size // x.shape[1]
             mean, var = x.mean(axes), x.var(axes)
-            rate, unbiased = self.momentum, var * (count / max(count - 1, 1))
+            unbiased = var * (count / max(count - 1, 1))
             layer = replace(
                 self,
-                running_mean=(1 - rate) * self.running_mean + rate * mean,
-                running_var=(1 - rate) * self.running_var + rate * unbiased,
+                running_mean=self.towards(self.running_mean, mean),
+                running_var=self.towards(self.running_var, unbiased),
             )
-            layer = lax.stop_gradient(layer)
         y = (x - channels(mean, x.ndim)) / jnp.sqrt(channels(var, x.ndim) + self.eps)
         if self.weight is not None:
             y = y * channels(self.weight, x.ndim)
         if self.bias is not None:
             y = y + channels(self.bias, x.ndim)
         return y, layer
+
+    def towards(self, running: Array, new: Array) -> Array:
+        """A running statistic after one more batch; no gradient passes."""
+        return (1 - self.momentum) * running + self.momentum * lax.stop_gradient(new)
 
 
 @register_dataclass
@@ -363,7 +367,7 @@ def rms_standardize(x: Array, eps: float) -> Array:
     return x / jnp.sqrt(jnp.mean(x * x, axis=-1, keepdims=True) + eps)
 
 
-def uniform(low: float, high: float) -> Initializer:
+def uniform(low: float, high: float) -> Callable[..., Array]:
     """Draws from [low, high)."""
 
     def draw(key: Array, shape: tuple[int, ...]) -> Array:

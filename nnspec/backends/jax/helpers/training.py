@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import Array, lax
 
-T = TypeVar("T")
 
-
-def copy_tree(tree: T) -> T:
+def copy_tree(tree: Any) -> Any:
     """The same leaves in new objects, which may be assigned to."""
     return jax.tree.map(lambda leaf: leaf, tree)
 
@@ -37,14 +35,23 @@ def scale_by_root_sum(eps: float) -> optax.GradientTransformation:
     return optax.GradientTransformation(init, update)
 
 
-def clip_norm(grads: T, largest: float) -> T:
+def without_frozen(grads: Any, labels: Any) -> Any:
+    """Gradients that are 0 where the label is "frozen"."""
+
+    def hold(g: Array, label: str) -> Array:
+        return jnp.zeros_like(g) if label == "frozen" else g
+
+    return jax.tree.map(hold, grads, labels)
+
+
+def clip_norm(grads: Any, largest: float) -> Any:
     """Gradients scaled so that their joint norm is at most `largest`."""
     norm = jnp.sqrt(sum(jnp.sum(g * g) for g in jax.tree.leaves(grads)))
     scale = jnp.minimum(largest / (norm + 1e-6), 1.0)
     return jax.tree.map(lambda g: g * scale, grads)
 
 
-def clip_values(grads: T, largest: float) -> T:
+def clip_values(grads: Any, largest: float) -> Any:
     """Gradients with every entry within [-largest, largest]."""
     return jax.tree.map(lambda g: jnp.clip(g, -largest, largest), grads)
 
