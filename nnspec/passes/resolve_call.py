@@ -86,12 +86,7 @@ class CallChecker(Checker):
         if self.lost.may_hold(self.path, name):
             return self.silence(e)
         if name in tables.LATER:
-            return self.error(
-                "E0222",
-                e,
-                f"{name} is in the language, this version of nnspec does not have it yet",
-                span=e.callee.span,
-            )
+            return self.not_yet(name, e, e.callee.span)
         help = did_you_mean(name, self.callables() + names.all_names(*LAYERS))
         if self.far(help):
             return self.silence(e)

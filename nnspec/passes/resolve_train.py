@@ -139,6 +139,8 @@ class SettingsChecker(BodyChecker):
             if isinstance(e, nodes.Call):
                 self.arguments(e, names, free=True)
             span = e.callee.span if isinstance(e, nodes.Call) else e.span
+            if name in tables.LATER:
+                self.not_yet(name, e, span)
             self.error("E0406", e, f"unknown optimizer {name}", help=help, span=span)
         elif isinstance(e, nodes.Call):
             self.rates(e, names)
@@ -163,6 +165,8 @@ class SettingsChecker(BodyChecker):
                 if name in tables.NUMERIC:
                     continue
                 self.arguments(value, names, free=True)
+                if name in tables.LATER:
+                    self.not_yet(name, value, value.callee.span)
                 known = tables.schedule_names()
                 help = did_you_mean(name, known, f"schedules: {', '.join(known)}")
                 self.error("E0408", value, f"unknown schedule {name}", help=help, span=value.callee.span)
@@ -295,9 +299,8 @@ class SettingsChecker(BodyChecker):
             return self.silence(e)
         if self.where == "data":
             lets = self.program.names(self.path, nodes.Let)
-            return self.error(
-                "E0201", e, f"unknown name {e.id}", help=did_you_mean(e.id, lets, "data sees the lets of its file")
-            )
+            help = did_you_mean(e.id, lets, f'names of files, columns and data sets stand in quotes: "{e.id}"')
+            return self.error("E0201", e, f"unknown name {e.id}", help=help)
         if (gone := names.left_behind(e.id)) is not None:
             label = Label(gone, "inside these braces")
             return self.error("E0206", e, f"{e.id} is not known outside the braces that made it", labels=(label,))
