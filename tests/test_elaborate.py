@@ -456,3 +456,47 @@ def test_a_requirement_holds_or_says_its_numbers() -> None:
     graph, (found,) = attempt(body("h = x -> dense(3)\nrequire parameters < 10\noutput y = h"))
     assert graph is None
     assert (found.code, found.span.line, found.labels[0].text) == ("E0320", 4, "27 < 10 is false")
+
+
+def test_several_objectives_each_have_a_module() -> None:
+    graph = graph_of("""
+        model GAN {
+            input real: float32[8]
+            noise z: float32[4] = normal(1)
+            layer G = (dense(16) -> relu -> dense(8))
+            layer D = (dense(16) -> relu -> dense(1))
+            fake = z -> G
+            output p_fake = fake -> D
+            output p_real = real -> D
+        }
+        train {
+            minimize("D") = binary_cross_entropy(p_real, 1) + binary_cross_entropy(p_fake, 0)
+            minimize("G") = binary_cross_entropy(p_fake, 1) + mse(fake, 0.5)
+            optimizer = adam(2e-4)
+            steps = 10
+        }""")
+    assert graph.training is not None
+    objectives = graph.training.settings["objectives"]
+    assert isinstance(objectives, tuple)
+    assert [(pattern, [v.name for v in reads]) for pattern, _, reads, _ in objectives] == [
+        ("D", ["p_real", "p_fake"]),
+        ("G", ["p_fake", "fake"]),
+    ]
+
+
+def test_blocks_and_branches_in_an_objective_are_averaged_after_them() -> None:
+    graph = graph_of("""
+        block Weighted(y, t; w) { w * mse(y, t) }
+        model M {
+            input x: float32[8]
+            mu, s = x -> dense(4) -> split(2)
+            output y = mu + s -> dense(8)
+        }
+        train {
+            minimize = Weighted(y, x, 2) - 0.5 * sum(1 + s - mu ^ 2) + (if 1 > 2 { sum(s) } else { sum(mu) })
+            optimizer = adam(1e-3)
+        }""")
+    assert graph.training is not None
+    kinds = ops(graph.training.objective)
+    assert kinds.count("BatchMean") == 3 and kinds.index("Weighted") + 1 == kinds.index("BatchMean")
+    assert list(graph.taps) == ["s", "mu"] or list(graph.taps) == ["mu", "s"]

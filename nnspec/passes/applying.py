@@ -181,3 +181,16 @@ class Applying(Kinds):
         result = self.operation(Constant(number, dtype), (), node)
         assert isinstance(result, Value)
         return result
+
+    def filled(self, number: Any, node: nodes.Node, like: TensorType) -> Value:
+        """A number as a tensor of the shape of another: what a loss compares every entry with."""
+        from nnspec.ops.arithmetic import Mul
+        from nnspec.ops.constant import Ones
+
+        one = self.constant(float(number) if isinstance(number, int) else number, node)
+        if all(size == 1 for size in like.shape):
+            return one
+        ones = self.operation(Ones(like.shape), (), node)
+        result = self.operation(Mul(), (ones, one), node)
+        assert isinstance(result, Value)
+        return result

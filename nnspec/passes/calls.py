@@ -10,7 +10,7 @@ from nnspec.ops import registry
 from nnspec.passes import numbers
 from nnspec.passes.expressions import Expressions
 from nnspec.passes.kinds import Callee, block_tensors
-from nnspec.passes.numbers import NumberError
+from nnspec.passes.numbers import NumberError, is_number
 from nnspec.passes.scope import POISON, At, Poisoned, Recipe, Scope, Several, Thunk
 from nnspec.passes.settings import slots_of
 from nnspec.suggest import did_you_mean
@@ -68,6 +68,7 @@ class Calls(Expressions):
             *self.program.names(scope.path, nodes.Model),
             *registry.names(),
         ]
+        self.broken = True
         if isinstance(found, Poisoned) or (isinstance(found, Thunk) and self.thunk_kind(found) == "poison"):
             return POISON
         if self.is_poisoned(call):
@@ -191,7 +192,11 @@ class Calls(Expressions):
         found: list[Any] = list(piped)
         for place in op.tensors[len(piped) :]:
             like = tuple(v for v in found if isinstance(v, Value))
-            found.append(self.as_tensor(self.evaluate(given[place], scope), given[place], f"{place} of {name}", like))
+            value = self.evaluate(given[place], scope)
+            if op.family == "loss" and like and (is_number(value) or isinstance(value, bool)):
+                found.append(self.filled(value, given[place], like[0].type))
+            else:
+                found.append(self.as_tensor(value, given[place], f"{place} of {name}", like))
         if any(isinstance(v, Poisoned) for v in found):
             return None, positional[count:], named
         return tuple(found), positional[count:], named

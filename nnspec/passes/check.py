@@ -24,6 +24,8 @@ def check_graph(graph: Graph) -> None:
         reads = [v.type for v in graph.training.reads]
         formals = [v.type for v in graph.training.objective.inputs[: len(reads)]]
         _require(reads == formals, "the formals of the objective have other types than what it reads")
+        captured = [c for c in graph.training.objective.captures if isinstance(c, Value)]
+        _require(not captured, f"the objective reads {captured} past its formals")
         _Checker(graph.training.objective, graph.root).module(graph.training.objective)
         (result,) = graph.training.objective.outputs
         _require(result.type == TensorType("float32", (), False), f"the objective is {result}")

@@ -54,6 +54,8 @@ class Context:
         self.repeats = 1  # product of the lengths of the loops around
         self.total = 0  # parameters so far
         self.failed: set[tuple[str, Span]] = set()
+        self.broken = False  # something has no value, whether this or an earlier stage said why
+        self.damaged = reporter.failed  # errors before this model: lines may be missing from it
         self.parameters: dict[str, Parameter] = {}
 
     # ------------------------------------------------------------ where we are
@@ -85,6 +87,11 @@ class Context:
 
     # ------------------------------------------------------------ reporting
 
+    @property
+    def incomplete(self) -> bool:
+        """Whether what seems to be missing may be the echo of something reported."""
+        return self.broken or self.damaged
+
     def error(
         self,
         code: str,
@@ -96,6 +103,7 @@ class Context:
     ) -> None:
         """Reports once a place and code; stays silent about what an earlier stage has reported."""
         span = node if isinstance(node, Span) else node.span
+        self.broken = True
         if isinstance(node, nodes.Node) and self.is_poisoned(node):
             return
         if (code, span) in self.failed and self.frames and self.frame.use is not None:

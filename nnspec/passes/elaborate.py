@@ -60,7 +60,6 @@ class Elaborator(TrainBlock):
     """One elaboration. Use `elaborate`."""
 
     def model(self, model: nodes.Model) -> Graph | None:
-        before = sum(d.severity == "error" for d in self.reporter.diagnostics)
         self.requirements, self.unsettled, self.declared, self.skipped = [], {}, [], {}
         root = Module("model", model.name.id, model, "", "", None, model.span)
         self.graph = Graph(root)
@@ -80,7 +79,7 @@ class Elaborator(TrainBlock):
             self._finish(model, scope)
         except GiveUp:
             return None
-        if sum(d.severity == "error" for d in self.reporter.diagnostics) > before:
+        if self.broken:
             return None
         if sys.flags.dev_mode:  # python -X dev: the compiler checks itself
             from nnspec.passes.check import check_graph
@@ -111,7 +110,7 @@ class Elaborator(TrainBlock):
         self._prune_declares()
         root.outputs = list(graph.outputs.values())
         root.inputs = [f.value for f in graph.fields if f.role == "input"]
-        if not graph.outputs and not self.reporter.failed:
+        if not graph.outputs and not self.incomplete:
             self.error(
                 "E0209",
                 model.name,
@@ -119,7 +118,7 @@ class Elaborator(TrainBlock):
                 help="output y = ... says what the model computes",
             )
         self.frame.items = []  # nothing that follows belongs to the model
-        if not self.reporter.failed:
+        if not self.broken:
             lift(graph)
         self._check_requirements()
 
@@ -135,14 +134,14 @@ class Elaborator(TrainBlock):
         for items, declare, instance in self.declared:
             if instance.bound is None or declare.target is instance.module:
                 items[:] = [item for item in items if item is not declare]
-            if instance.bound is None and not self.reporter.failed:
+            if instance.bound is None and not self.incomplete:
                 self.reporter.warning("W0203", instance.span, f"the layer {instance.name} is never used")
 
     def _check_requirements(self) -> None:
         costs: dict[str, Any] = {}
 
         def read(name: str) -> Any:
-            if name not in COSTS or self.reporter.failed:
+            if name not in COSTS or self.incomplete:
                 return MISSING
             if not costs:
                 costs.update(cost.totals(self.graph))

@@ -181,6 +181,7 @@ class Expressions(Indexing):
 
     def no_value(self, expr: nodes.Expr, scope: Scope) -> Any:
         """`: [..]` stands only in pipelines; Poison was reported by the parser."""
+        self.broken = True
         if isinstance(expr, nodes.Shape):
             self.error("E0207", expr, "`: [...]` asserts the shape of the step before it")
         return POISON

@@ -52,6 +52,7 @@ class Layers(Skipping):
     def _no_layer(self, expr: nodes.Expr, scope: Scope) -> Poisoned:
         kind = self.kind(expr, scope)
         if kind == "poison" or isinstance(expr, nodes.Poison):
+            self.broken = True
             return POISON
         if isinstance(expr, nodes.Binary | nodes.Unary):
             help = f"-> binds looser than {expr.op}: write (x -> f) {expr.op} y"

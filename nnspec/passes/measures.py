@@ -55,7 +55,7 @@ class Measures(Rates):
         try:
             bound = template.bind(prediction.type, target.type)
         except ShapeError as error:
-            if self.reporter.failed:  # nearly always of the objective, for the same reason
+            if self.incomplete:  # nearly always of the objective, for the same reason
                 return None
             self.error(error.code, item, error.message, help=error.help)
             return None
@@ -85,7 +85,7 @@ class Measures(Rates):
             found[place] = [value]
         if not found["prediction"] or not found["target"]:
             missing = "output" if not found["prediction"] else "target"
-            if not self.reporter.failed:  # else it may be missing because of what was reported
+            if not self.incomplete:  # else it may be missing because of what was reported
                 self.error("E0409", item, f"{name} compares an output with a target, and the model has no {missing}")
             return None
         return [(p, t) for p in found["prediction"] for t in found["target"]]

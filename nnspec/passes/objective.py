@@ -6,23 +6,25 @@ its own mean, so that emitters can use a framework's fused one.
 
 from __future__ import annotations
 
-from nnspec.ir.graph import Item, Module, Node, Value
+from nnspec.ir.graph import Call, Declare, Item, Loop, Module, Node, Value
 from nnspec.ops.base import Op
 from nnspec.ops.core import BatchMean
 
 
 def average(objective: Module, result: Value) -> Value:
     """The mean of a batched scalar over the batch; rewrites the items of `objective`."""
-    producers = {v: item for item in objective.items if isinstance(item, Node) for v in item.outputs}
+    producers = {item.outputs[0]: item for item in objective.items if isinstance(item, Node) and len(item.outputs) == 1}
     means: dict[Value, Value] = {}
     _want(result, producers, means)
     readers = _readers(objective, producers, means)
-    items: list[Item] = [_mean_node(v, means[v]) for v in means if v not in producers]
+    formals = [v for v in objective.inputs if v in means]
+    items: list[Item] = [_mean_node(v, means[v]) for v in formals]
     for item in objective.items:
-        output = item.outputs[0] if isinstance(item, Node) else None
+        output = item.outputs[0] if isinstance(item, Node) and len(item.outputs) == 1 else None
         wanted = means.get(output) if output is not None else None
         if wanted is None or not isinstance(item, Node):
             items.append(item)
+            items += [_mean_node(v, means[v]) for v in _made_in(item) if v in means]
             continue
         pushed = _pushed(item, wanted, means)
         if pushed is None or (output in readers and output is not result):
@@ -30,6 +32,16 @@ def average(objective: Module, result: Value) -> Value:
         items.append(pushed if pushed is not None else _mean_node(item.outputs[0], wanted))
     objective.items = items
     return means[result]
+
+
+def _made_in(item: Item) -> list[Value]:
+    """What a call, a split, or a group of items leaves behind."""
+    if isinstance(item, Declare):
+        return []
+    if isinstance(item, Node | Call):
+        return list(item.outputs)
+    lists = item.iterations if isinstance(item, Loop) else [item.items]
+    return [value for items in lists for inner in items for value in _made_in(inner)]
 
 
 def _want(value: Value, producers: dict[Value, Node], means: dict[Value, Value]) -> None:

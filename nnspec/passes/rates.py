@@ -36,7 +36,7 @@ class Rates(DataBlock):
         for entry in sorted(listed, key=lambda e: e.pattern is not None):
             pattern = entry.pattern.value if entry.pattern is not None else "*"
             if entry.pattern is not None:
-                self._require_match(pattern, entry.pattern)
+                self.require_match(pattern, entry.pattern)
             if isinstance(entry.value, nodes.Name) and entry.value.id == "frozen":
                 groups.append(Group(pattern, None))
                 continue
@@ -49,11 +49,11 @@ class Rates(DataBlock):
                 parameter.trainable = False
         return tuple(groups)
 
-    def _require_match(self, pattern: str, node: nodes.String) -> list[Parameter]:
+    def require_match(self, pattern: str, node: nodes.String) -> list[Parameter]:
         """The parameters under a pattern; a pattern that matches none is a mistake."""
         every = [p for p in self.graph.root.parameters() if p.role != "buffer"]
         found = [p for p in every if matches(p.path, pattern)]
-        if not found and not self.reporter.failed:
+        if not found and not self.incomplete:
             known = list(dict.fromkeys(part for p in every for part in (p.path, p.path.rpartition(".")[0]) if part))
             shown = f"paths are {', '.join(p.path for p in every[:4])}{', ...' if len(every) > 4 else ''}"
             message = f'"{pattern}" matches no parameter of {self.graph.name}'
@@ -152,7 +152,7 @@ class Rates(DataBlock):
         for entry in [e for e in entries if e.key.id == "init"]:
             pattern = entry.pattern.value if entry.pattern is not None else "*"
             found = (
-                self._require_match(pattern, entry.pattern)
+                self.require_match(pattern, entry.pattern)
                 if entry.pattern is not None
                 else list(self.graph.root.parameters())
             )

@@ -87,6 +87,7 @@ class Settings(Applying):
         return values, written
 
     def argument_error(self, code: str, argument: nodes.Argument, message: str, help: str) -> None:
+        self.broken = True
         if not self.is_poisoned(argument):
             self.error(code, argument.name_span or argument.span, message, help=help)
 

@@ -41,7 +41,6 @@ class Reads:
 class TrainBlock(Measures):
     def train(self, block: nodes.Train, body: Scope) -> Training | None:
         """The checked `train` block of the model whose names `body` holds; None after reporting what is wrong."""
-        before = len(self.reporter.diagnostics)
         lets = self.file_scope(block.span.path)
         entries = self.entries(block, "train", keys.TRAIN_KEYS)
         groups = self._groups(entries, lets)
@@ -52,6 +51,8 @@ class TrainBlock(Measures):
         for entry in entries:
             key = entry.key.id
             if key == "minimize":
+                if entry.pattern is not None:
+                    self.require_match(entry.pattern.value, entry.pattern)
                 found = self._objective(entry, lets, body)
                 if found is not None:
                     objectives.append((entry.pattern.value if entry.pattern else "*", *found))
@@ -63,9 +64,7 @@ class TrainBlock(Measures):
                     settings[key] = value
         if not any(e.key.id == "minimize" for e in entries):
             self.error("E0404", block, "train does not say what to minimize")
-        if len(self.reporter.diagnostics) > before and any(
-            d.severity == "error" for d in self.reporter.diagnostics[before:]
-        ):
+        if self.broken:
             return None
         if not objectives:
             return None
@@ -191,7 +190,7 @@ class TrainBlock(Measures):
             return POISON
         selected = [p for p in self.graph.root.parameters() if p.trainable and (name == "parameters" or is_weight(p))]
         if pattern is not None:
-            self._require_match(pattern.value, pattern)
+            self.require_match(pattern.value, pattern)
             selected = [p for p in selected if matches(p.path, pattern.value)]
         return self.operation(Penalty(kind, tuple(p.path for p in selected)), (), call)  # type: ignore[arg-type]  # l1 or l2
 
