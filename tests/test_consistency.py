@@ -25,7 +25,10 @@ BATCH = 3
 STEP = 1e-6
 
 # (op, dtype) -> (rtol, atol, reason): rows where the ordinary tolerance does not hold.
-EXCEPTIONS: dict[tuple[str, str], tuple[float, float, str]] = {}
+EXCEPTIONS: dict[tuple[str, str], tuple[float, float, str]] = {
+    ("conv", "float32"): (2e-5, 1e-5, "a weight's gradient sums hundreds of float32 products, in another order each"),
+    ("group_norm", "float32"): (2e-5, 5e-5, "groups of two entries: y is +-1 and its gradient a difference near 0"),
+}
 
 
 class Sample:
@@ -114,6 +117,12 @@ class Sample:
         shift = 0.1 * random(0, path).standard_normal(parameter.shape) if parameter.role != "buffer" else 0.0
         return draw(parameter.init, parameter.shape, 0, path) + shift
 
+    def smooth(self, path: str) -> float:
+        """0 for the input of a row without a derivative, which must not be moved: log(-1e-6) is no number."""
+        if "_" in path and "." not in path and path[0] in "ps":
+            return float(self.cases[int(path[1:].split("_")[0])].differentiable)
+        return 1.0
+
     def weights(self, outputs: dict[str, Any], smooth_only: bool) -> dict[str, Any]:
         """A random weight for each entry of each float output; 0 where a row has no derivative to compare with."""
         found = {}
@@ -173,7 +182,10 @@ def test_backward_is_the_derivative_of_forward(name: str, tmp_path: Path) -> Non
         return
     shares = []
     for attempt in range(2):
-        direction = {path: random(attempt, f"d/{path}").standard_normal(g.shape) for path, g in gradients.items()}
+        direction = {
+            path: sample.smooth(path) * random(attempt, f"d/{path}").standard_normal(g.shape)
+            for path, g in gradients.items()
+        }
         length = np.sqrt(sum(float(np.vdot(d, d)) for d in direction.values()))
         ends = []
         for sign in (1.0, -1.0):

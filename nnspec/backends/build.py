@@ -214,7 +214,18 @@ class _Body:
         owned = row[0][1]
         if owned in self.captures:
             return Member((), owned.path, captured=f"#{self.captures[owned]}")
+        if owned.owner is not self.definition.modules[row[0][0][0]]:
+            return Member((), owned.path, deep=self.way(owned, self.definition.modules[row[0][0][0]]))
         return Member(_path([(c, o.name) for c, o in row], loops), owned.path)
+
+    def way(self, owned: Layer | Module, module: Module) -> tuple[tuple[ClassDef, str], ...]:
+        """From a module inwards to what one of its members owns."""
+        steps: list[tuple[ClassDef, str]] = []
+        current: Layer | Module | None = owned
+        while current is not None and current is not module and current.owner is not None:
+            steps.insert(0, (self.builder.classes[current.owner], current.name))
+            current = current.owner
+        return tuple(steps)
 
     def group(self, row: list[tuple[Coordinate, Sequence]], scope: Scope, loops: list[ForEach]) -> Statement:
         first = row[0][1]

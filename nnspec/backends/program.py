@@ -165,13 +165,21 @@ class Member:
 
     Parts are strings, or `LoopKey`s inside a loop. `captured` is the name of a forward argument when the
     layer or module belongs to an enclosing class and is passed in. `absolute` is the whole path in the model of the
-    first use.
+    first use. `deep` is the way to a layer inside another member (`body.0.weight`): pairs of a class and a name in it,
+    from this class inwards; `path` is then empty.
     """
 
-    def __init__(self, path: tuple[str | LoopKey, ...], absolute: str, captured: str = "") -> None:
+    def __init__(
+        self,
+        path: tuple[str | LoopKey, ...],
+        absolute: str,
+        captured: str = "",
+        deep: tuple[tuple[ClassDef, str], ...] = (),
+    ) -> None:
         self.path = path
         self.absolute = absolute
         self.captured = captured
+        self.deep = deep
 
 
 class Statement:

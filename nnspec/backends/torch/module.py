@@ -433,6 +433,8 @@ def place(path: Path) -> str:
 
 def reference(member: Member | None) -> str:
     assert member is not None
+    if member.deep:
+        return f"self.get_submodule({literal('.'.join(name for _, name in member.deep))})"
     return member.captured or place(member.path)
 
 
