@@ -194,7 +194,9 @@ def test_backward_is_the_derivative_of_forward(name: str, tmp_path: Path) -> Non
             )
             ends.append(driver.gradients(batch)[0])
         slope = np.array((ends[0] - ends[1]) / (2 * STEP))
-        wanted = np.array(sum(float(np.vdot(direction[p], g)) for p, g in gradients.items()) / length)
+        wanted = np.array(
+            sum(float(np.vdot(direction[p], g)) for p, g in gradients.items() if sample.smooth(p)) / length
+        )
         shares.append(disagreement(wanted, slope, TOLERANCES["differences"])[1])
         if shares[-1] <= 1:
             return
