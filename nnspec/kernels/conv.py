@@ -26,30 +26,27 @@ def conv_forward(
     out: Array | None = None,
     scratch: Scratch | None = None,
 ) -> tuple[Array, Cache]:
-    """y[n, o] = bias[o] + sum_c x[n, c] * weight[o, c], cross-correlated over the
-    spatial axes.
+    """y[n, o] = bias[o] + sum_c x[n, c] * weight[o, c], cross-correlated over space.
 
-    x (N, C, *spatial), weight (O, C / groups, *kernel), bias (O) -> y (N, O, *M) with M
-    = (S + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1. The memory of y is
-    ordered (O, N, *M), as the product leaves it, unless `out` says otherwise.
+    x (N, C, *S), weight (O, C / groups, *kernel), bias (O) -> y (N, O, *M) with
+    M = (S + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1. In memory the
+    examples of y come last, (O, *M, N), unless `out` says otherwise.
     """
-    stride, padding, dilation = (
-        per_axis(v, x.ndim - 2) for v in (stride, padding, dilation)
-    )
+    windows: Any = [per_axis(v, x.ndim - 2) for v in (stride, padding, dilation)]
     columns = im2col(
-        x, weight.shape[2:], stride, padding, dilation, scratch
-    )  # (C, *kernel, N, *M)
-    batch, size = x.shape[0], columns.shape[2 - x.ndim :]
+        x, weight.shape[2:], *windows, scratch=scratch
+    )  # (C, *kernel, *M, N)
+    size = columns.shape[x.ndim - 1 :]
     w = weight.reshape(groups, weight.shape[0] // groups, -1)
     columns = columns.reshape(groups, w.shape[2], -1)
     y = np.matmul(w, columns).reshape(weight.shape[0], -1)
     if bias is not None:
         y += bias[:, None]
-    y = np.swapaxes(y.reshape(weight.shape[0], batch, *size), 0, 1)
+    y = np.moveaxis(y.reshape(weight.shape[0], *size), -1, 0)
     if out is not None:
         out[...] = y
         y = out
-    return y, (columns, weight, x.shape, stride, padding, dilation, groups)
+    return y, (columns, weight, x.shape, windows, groups)
 
 
 def conv_backward(
@@ -61,13 +58,13 @@ def conv_backward(
     """dx, dweight, dbias: dcolumns = W^T dy, added back to where the columns were read;
     dW = dy columns^T.
     """
-    _, weight, shape, stride, padding, dilation, groups = cache
+    _, weight, shape, windows, groups = cache
     dweight, dbias = conv_backward_parameters(dy, cache, out[1:])
-    dy = np.swapaxes(dy, 0, 1)  # (O, N, *M)
     w = weight.reshape(groups, weight.shape[0] // groups, -1)
-    dcolumns = np.matmul(np.swapaxes(w, 1, 2), dy.reshape(groups, w.shape[1], -1))
-    dcolumns = dcolumns.reshape(shape[1], *weight.shape[2:], shape[0], *dy.shape[2:])
-    dx = col2im(dcolumns, shape, weight.shape[2:], stride, padding, dilation, scratch)
+    rows = np.moveaxis(dy, 0, -1).reshape(groups, w.shape[1], -1)
+    dcolumns = np.matmul(np.swapaxes(w, 1, 2), rows)
+    dcolumns = dcolumns.reshape(shape[1], *weight.shape[2:], *dy.shape[2:], shape[0])
+    dx = col2im(dcolumns, shape, weight.shape[2:], *windows, scratch=scratch)
     if out[0] is not None:
         out[0][...] = dx
         dx = out[0]
@@ -78,14 +75,13 @@ def conv_backward_parameters(
     dy: Array, cache: Cache, out: Outs = (None, None)
 ) -> tuple[Array, Array]:
     """dweight and dbias alone: what a layer needs whose input is data."""
-    columns, weight, _, _, _, _, groups = cache
-    dy = np.swapaxes(dy, 0, 1).reshape(weight.shape[0], -1)  # (O, N * M)
-    rows = dy.reshape(groups, weight.shape[0] // groups, -1)
-    target = None if out[0] is None else out[0].reshape(groups, rows.shape[1], -1)
-    dweight = np.matmul(rows, np.swapaxes(columns, 1, 2), out=target).reshape(
-        weight.shape
-    )
-    return dweight, np.sum(dy, axis=1, out=out[1])
+    columns, weight, _, _, groups = cache
+    rows = np.moveaxis(dy, 0, -1).reshape(weight.shape[0], -1)  # (O, M * N)
+    dbias = np.sum(rows, axis=1, out=out[1])
+    grouped = rows.reshape(groups, weight.shape[0] // groups, -1)
+    target = None if out[0] is None else out[0].reshape(groups, grouped.shape[1], -1)
+    dweight = np.matmul(grouped, np.swapaxes(columns, 1, 2), out=target)
+    return dweight.reshape(weight.shape), dbias
 
 
 def conv_transpose_forward(
@@ -101,28 +97,23 @@ def conv_transpose_forward(
 ) -> tuple[Array, Cache]:
     """The gradient of a convolution with regard to its input, used forward.
 
-    x (N, C, *spatial), weight (C, O / groups, *kernel), bias (O) -> y (N, O, *M) with
+    x (N, C, *S), weight (C, O / groups, *kernel), bias (O) -> y (N, O, *M) with
     M = (S - 1) * stride - 2 * padding + dilation * (kernel - 1) + output_padding + 1.
     """
     kernel, rank = weight.shape[2:], x.ndim - 2
-    stride, padding, dilation = (per_axis(v, rank) for v in (stride, padding, dilation))
-    output_padding = per_axis(output_padding, rank)
-    extent = zip(
-        x.shape[2:], kernel, stride, padding, output_padding, dilation, strict=True
-    )
-    size = tuple(
-        (n - 1) * s - 2 * p + d * (k - 1) + o + 1 for n, k, s, p, o, d in extent
-    )
+    windows: Any = [per_axis(v, rank) for v in (stride, padding, dilation)]
+    extra = per_axis(output_padding, rank)
+    extent = zip(x.shape[2:], kernel, *windows, extra, strict=True)
+    size = [(n - 1) * s - 2 * p + d * (k - 1) + e + 1 for n, k, s, p, d, e in extent]
     shape = (x.shape[0], weight.shape[1] * groups, *size)
     w = weight.reshape(groups, weight.shape[0] // groups, -1)
-    rows = np.swapaxes(x, 0, 1).reshape(groups, w.shape[1], -1)
-    columns = np.matmul(np.swapaxes(w, 1, 2), rows).reshape(
-        shape[1], *kernel, x.shape[0], *x.shape[2:]
-    )
-    y = col2im(columns, shape, kernel, stride, padding, dilation, scratch)
+    rows = np.moveaxis(x, 0, -1).reshape(groups, w.shape[1], -1)
+    columns = np.matmul(np.swapaxes(w, 1, 2), rows)
+    columns = columns.reshape(shape[1], *kernel, *x.shape[2:], x.shape[0])
+    y = col2im(columns, shape, kernel, *windows, scratch=scratch)
     if bias is not None:
         y = y + bias.reshape(-1, *[1] * rank)
-    return y, (rows, weight, x.shape, stride, padding, dilation, groups)
+    return y, (rows, weight, x.shape, windows, groups)
 
 
 def conv_transpose_backward(
@@ -131,16 +122,15 @@ def conv_transpose_backward(
     """dx is the convolution of dy with the same weight; dweight pairs x with the
     columns of dy.
     """
-    rows, weight, shape, stride, padding, dilation, groups = cache
+    rows, weight, shape, windows, groups = cache
     w = weight.reshape(groups, weight.shape[0] // groups, -1)
-    columns = im2col(dy, weight.shape[2:], stride, padding, dilation, scratch)
-    window = (slice(None),) * (columns.ndim - len(shape) + 2) + tuple(
-        slice(n) for n in shape[2:]
-    )
-    columns = columns[window].reshape(groups, w.shape[2], -1)
-    dx = np.matmul(w, columns).reshape(shape[1], shape[0], *shape[2:])
+    columns = im2col(dy, weight.shape[2:], *windows, scratch=scratch)
+    read = (slice(None),) * (columns.ndim - len(shape) + 1)
+    columns = columns[(*read, *(slice(n) for n in shape[2:]))]  # no output padding
+    columns = columns.reshape(groups, w.shape[2], -1)
+    dx = np.matmul(w, columns).reshape(*shape[1:], shape[0])
     dweight = np.matmul(rows, np.swapaxes(columns, 1, 2)).reshape(weight.shape)
-    return np.swapaxes(dx, 0, 1), dweight, dy.sum(axis=(0, *range(2, dy.ndim)))
+    return np.moveaxis(dx, -1, 0), dweight, dy.sum(axis=(0, *range(2, dy.ndim)))
 
 
 def im2col(
@@ -151,23 +141,18 @@ def im2col(
     dilation: tuple[int, ...],
     scratch: Scratch | None = None,
 ) -> Array:
-    """The windows of x (N, C, *spatial) as columns (C, *kernel, N, *M)."""
-    rank = len(kernel)
-    if any(padding):
-        x = np.pad(x, ((0, 0), (0, 0), *((p, p) for p in padding)))
-    extent = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
-    windows = np.lib.stride_tricks.sliding_window_view(
-        x, extent, axis=tuple(range(2, 2 + rank))
-    )
-    steps = tuple(slice(None, None, s) for s in (*stride, *dilation))
-    windows = windows[(slice(None), slice(None), *steps)]
-    windows = np.transpose(
-        windows, (1, *range(2 + rank, 2 + 2 * rank), 0, *range(2, 2 + rank))
-    )
-    if scratch is None:
-        return np.ascontiguousarray(windows)
-    columns = buffer(scratch, "columns", windows.shape, x.dtype)
-    columns[...] = windows
+    """The windows of x (N, C, *S) as columns (C, *kernel, *M, N).
+
+    Examples come last, so that what is copied are long runs.
+    """
+    padded = pad_examples_last(x, padding, scratch)
+    extent = zip(padded.shape[1:-1], kernel, stride, dilation, strict=True)
+    size = tuple((n - d * (k - 1) - 1) // s + 1 for n, k, s, d in extent)
+    shape = (x.shape[1], *kernel, *size, x.shape[0])
+    columns = buffer(scratch, "columns", shape, x.dtype)
+    for offset in np.ndindex(*kernel):
+        window = window_at(offset, size, stride, dilation)
+        columns[(slice(None), *offset)] = padded[window]
     return columns
 
 
@@ -180,32 +165,49 @@ def col2im(
     dilation: tuple[int, ...],
     scratch: Scratch | None = None,
 ) -> Array:
-    """The transpose of `im2col`: columns (C, *kernel, N, *M) added up where they were
-    read, (N, C, *spatial).
+    """The transpose of `im2col`: columns (C, *kernel, *M, N) added up where they were
+    read, (N, C, *S).
     """
     batch, channels, *spatial = shape
-    padded = (
-        channels,
-        batch,
-        *(n + 2 * p for n, p in zip(spatial, padding, strict=True)),
-    )
-    x = (
-        np.zeros(padded, columns.dtype)
-        if scratch is None
-        else buffer(scratch, "padded", padded, columns.dtype)
-    )
-    x[...] = 0.0
-    size = columns.shape[len(kernel) + 2 :]
+    sizes = [n + 2 * p for n, p in zip(spatial, padding, strict=True)]
+    padded = buffer(scratch, "sums", (channels, *sizes, batch), columns.dtype)
+    padded[...] = 0.0
+    size = columns.shape[len(kernel) + 1 : -1]
     for offset in np.ndindex(*kernel):
-        starts = tuple(o * d for o, d in zip(offset, dilation, strict=True))
-        window = tuple(
-            slice(a, a + (m - 1) * s + 1, s)
-            for a, m, s in zip(starts, size, stride, strict=True)
-        )
-        x[(slice(None), slice(None), *window)] += columns[(slice(None), *offset)]
-    inside = tuple(slice(p, p + n) for p, n in zip(padding, spatial, strict=True))
-    dx: Array = np.swapaxes(x[(slice(None), slice(None), *inside)], 0, 1)
+        window = window_at(offset, size, stride, dilation)
+        padded[window] += columns[(slice(None), *offset)]
+    inside = [slice(p, p + n) for p, n in zip(padding, spatial, strict=True)]
+    dx: Array = np.moveaxis(padded[(slice(None), *inside)], -1, 0)
     return dx
+
+
+def pad_examples_last(
+    x: Array, padding: tuple[int, ...], scratch: Scratch | None
+) -> Array:
+    """x (N, C, *S) as (C, *S, N), with zeros around the spatial axes."""
+    x = np.moveaxis(x, 0, -1)
+    if not any(padding):
+        return x
+    sizes = [n + 2 * p for n, p in zip(x.shape[1:-1], padding, strict=True)]
+    padded = buffer(scratch, "padded", (x.shape[0], *sizes, x.shape[-1]), x.dtype)
+    padded[...] = 0.0
+    inside = [slice(p, p + n) for p, n in zip(padding, x.shape[1:-1], strict=True)]
+    padded[(slice(None), *inside)] = x
+    return padded
+
+
+def window_at(
+    offset: tuple[int, ...],
+    size: tuple[int, ...],
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
+) -> tuple[slice, ...]:
+    """Where the entry at `offset` of every window stands in (C, *S, N)."""
+    axes = zip(offset, size, stride, dilation, strict=True)
+    return (
+        slice(None),
+        *(slice(o * d, o * d + (m - 1) * s + 1, s) for o, m, s, d in axes),
+    )
 
 
 def per_axis(value: Sizes, rank: int) -> tuple[int, ...]:
@@ -213,10 +215,12 @@ def per_axis(value: Sizes, rank: int) -> tuple[int, ...]:
     return value if isinstance(value, tuple) else (value,) * rank
 
 
-def buffer(scratch: Scratch, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
-    """The array kept in `scratch` under `name`, made anew when its shape or dtype
-    changed.
-    """
+def buffer(
+    scratch: Scratch | None, name: str, shape: tuple[int, ...], dtype: Any
+) -> Array:
+    """A new array; or the one kept in `scratch`, while shape and dtype stay."""
+    if scratch is None:
+        return np.empty(shape, dtype)
     found = scratch.get(name)
     if found is None or found.shape != shape or found.dtype != dtype:
         found = scratch[name] = np.empty(shape, dtype)

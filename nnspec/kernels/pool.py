@@ -26,9 +26,9 @@ def max_pool_forward(
     counts = window_counts(x.shape[2:], size, stride, padding, ceil)
     padded = pad_windows(x, -np.inf, size, stride, padding, counts)
     offsets = list(np.ndindex(*size))
-    y = np.empty((*x.shape[:2], *counts), x.dtype) if out is None else out
+    y = empty_like_order(x, counts) if out is None else out
     y[...] = padded[window_slice(offsets[0], stride, counts)]
-    winner = np.zeros(y.shape, np.int32)
+    winner = np.zeros_like(y, np.int8 if len(offsets) < 128 else np.int32)
     for k, offset in enumerate(offsets[1:], 1):
         entries = padded[window_slice(offset, stride, counts)]
         np.putmask(winner, entries > y, k)  # a tie stays with the first
@@ -39,7 +39,8 @@ def max_pool_forward(
 def max_pool_backward(dy: Array, cache: Cache, out: Array | None = None) -> Array:
     """The gradient of a window goes to its first largest entry."""
     winner, offsets, shape, padded_shape, stride, padding = cache
-    dx = np.zeros(padded_shape, dy.dtype)
+    dx = empty_like_order(dy, padded_shape[2:])
+    dx[...] = 0.0
     for k, offset in enumerate(offsets):
         dx[window_slice(offset, stride, dy.shape[2:])] += dy * (winner == k)
     return crop(dx, shape, padding, out)
@@ -62,7 +63,7 @@ def avg_pool_forward(
     size, stride, padding = window_settings(size, stride, padding, x.ndim - 2)
     counts = window_counts(x.shape[2:], size, stride, padding, ceil)
     padded = pad_windows(x, 0.0, size, stride, padding, counts)
-    y = np.zeros((*x.shape[:2], *counts), x.dtype) if out is None else out
+    y = empty_like_order(x, counts) if out is None else out
     y[...] = 0.0
     for offset in np.ndindex(*size):
         y += padded[window_slice(offset, stride, counts)]
@@ -76,7 +77,8 @@ def avg_pool_forward(
 def avg_pool_backward(dy: Array, cache: Cache, out: Array | None = None) -> Array:
     """The gradient of a window is shared by its entries alike."""
     divisor, shape, padded_shape, size, stride, padding = cache
-    dx = np.zeros(padded_shape, dy.dtype)
+    dx = empty_like_order(dy, padded_shape[2:])
+    dx[...] = 0.0
     share = dy / divisor
     for offset in np.ndindex(*size):
         dx[window_slice(offset, stride, dy.shape[2:])] += share
@@ -128,6 +130,14 @@ def global_max_pool_backward(dy: Array, cache: Cache) -> Array:
     return rows.reshape(shape)
 
 
+def empty_like_order(x: Array, spatial: tuple[int, ...]) -> Array:
+    """An array (N, C, *spatial) whose axes lie in memory as those of x do."""
+    order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
+    shape = (*x.shape[:2], *spatial)
+    y: Array = np.empty([shape[axis] for axis in order], x.dtype)
+    return np.transpose(y, np.argsort(order))
+
+
 def window_settings(
     size: Sizes, stride: Sizes | None, padding: Sizes, rank: int
 ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
@@ -176,14 +186,19 @@ def pad_windows(
     counts: tuple[int, ...],
 ) -> Array:
     """x with `value` around it, as far as its windows reach."""
-    widths = [(0, 0), (0, 0)]
-    for n, k, s, p, m in zip(x.shape[2:], size, stride, padding, counts, strict=True):
-        widths.append((p, max(p, (m - 1) * s + k - n - p)))
-    return (
-        np.pad(x, widths, constant_values=value)
-        if any(a or b for a, b in widths)
-        else x
-    )
+    ends = [
+        max(n + 2 * p, (m - 1) * s + k)
+        for n, k, s, p, m in zip(
+            x.shape[2:], size, stride, padding, counts, strict=True
+        )
+    ]
+    if tuple(ends) == x.shape[2:]:
+        return x
+    padded = empty_like_order(x, tuple(ends))
+    padded[...] = value
+    inside = [slice(p, p + n) for p, n in zip(padding, x.shape[2:], strict=True)]
+    padded[(slice(None), slice(None), *inside)] = x
+    return padded
 
 
 def window_sizes(

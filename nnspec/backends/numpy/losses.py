@@ -90,6 +90,6 @@ def no_penalty(use: OpUse) -> Step:
 
 
 def penalty(use: OpUse, selectors: dict[tuple[str, ...], str]) -> Step:
-    """`l2_penalty(weights(model))`."""
+    """`l2_penalty_forward(weights(model))`."""
     base, weights = f"{fixed(use, 'kind')}_penalty", f"{selectors[fixed(use, 'paths')]}(model)"
-    return Step(f"{base}({weights})", own=f"{base}_backward({{d}}, {weights})")
+    return Step(f"{base}_forward({weights})", base, own=f"{base}_backward({{d}}, {{c}})")

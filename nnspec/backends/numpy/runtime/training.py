@@ -57,23 +57,23 @@ def freeze(model: Module, patterns: tuple[str, ...], trained: tuple[int, ...]) -
                 member.frozen = True
 
 
-def l2_penalty(weights: list[Parameter]) -> Any:
+def l2_penalty_forward(weights: list[Parameter]) -> tuple[Any, Cache]:
     """Half the sum of the squares of all weights."""
-    return 0.5 * sum(np.vdot(w.value, w.value) for w in weights)
+    return 0.5 * sum(np.vdot(w.value, w.value) for w in weights), weights
 
 
-def l2_penalty_backward(dy: Any, weights: list[Parameter]) -> None:
+def l2_penalty_backward(dy: Any, weights: Cache) -> None:
     """Adds dy * w to the gradient of each weight w."""
     for w in weights:
         w.grad += dy * w.value
 
 
-def l1_penalty(weights: list[Parameter]) -> Any:
+def l1_penalty_forward(weights: list[Parameter]) -> tuple[Any, Cache]:
     """The sum of the absolute values of all weights."""
-    return sum(np.sum(np.abs(w.value)) for w in weights)
+    return sum(np.sum(np.abs(w.value)) for w in weights), weights
 
 
-def l1_penalty_backward(dy: Any, weights: list[Parameter]) -> None:
+def l1_penalty_backward(dy: Any, weights: Cache) -> None:
     """Adds dy * sign(w) to the gradient of each weight w; at 0 that is 0."""
     for w in weights:
         w.grad += dy * np.sign(w.value)
