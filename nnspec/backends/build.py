@@ -31,13 +31,14 @@ if TYPE_CHECKING:
 Column = tuple["Coordinate", list[Item]]  # the items of one use, and where it stands
 
 
-def build(graph: Graph, deterministic: bool = False) -> Program:
+def build(graph: Graph, deterministic: bool = False, reserved: frozenset[str] = frozenset()) -> Program:
     """The classes and statements that say the same as the graph, for any emitter.
 
-    `deterministic` marks every op use so that rows of noise ops print what draws nothing.
+    `deterministic` marks every op use so that rows of noise ops print what draws nothing. `reserved` are names that
+    mean something else in the emitted file: no class and no variable is called so.
     """
     program = Program(graph, deterministic)
-    builder = _Builder(graph, program)
+    builder = _Builder(graph, program, reserved)
     builder.module(graph.root)
     builder.finish()
     if graph.training is not None:
@@ -46,12 +47,13 @@ def build(graph: Graph, deterministic: bool = False) -> Program:
 
 
 class _Builder:
-    def __init__(self, graph: Graph, program: Program) -> None:
+    def __init__(self, graph: Graph, program: Program, reserved: frozenset[str]) -> None:
         self.graph = graph
+        self.reserved = reserved
         self.program = program
         self.classes: dict[Module, ClassDef] = {}
         self.signatures: dict[Module, Signature] = {}
-        self.names = Names(_RESERVED_CLASSES)
+        self.names = Names((*_RESERVED_CLASSES, *reserved))
 
     def module(self, module: Module) -> None:
         """Find or make the class of a module, those it uses first."""
@@ -96,7 +98,8 @@ class _Builder:
         _remove_unread(definition, self.signatures[definition.module].outputs)
         _drop_unread(definition, self.signatures[definition.module].outputs)
         _mark_chains(definition, self.signatures[definition.module])
-        name_variables(definition, self.signatures[definition.module], self.captured_names(definition))
+        signature, captured = self.signatures[definition.module], self.captured_names(definition)
+        name_variables(definition, signature, captured, self.reserved)
         self.describe(definition)
 
     def captured_names(self, definition: ClassDef) -> list[str]:

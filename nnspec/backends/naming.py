@@ -27,6 +27,8 @@ _RESERVED = [
     "loss",
     "training",
     "key",
+    "keys",
+    "new",
     "rng",
     "cache",
     "grad",
@@ -35,13 +37,18 @@ _RESERVED = [
 ]
 
 
-def name_variables(definition: ClassDef, signature: Signature, captured: list[str]) -> None:
+def name_variables(
+    definition: ClassDef, signature: Signature, captured: list[str], reserved: frozenset[str] = frozenset()
+) -> None:
     """Settle every variable of a class's forward, in place."""
-    _Namer(definition, signature, captured).run()
+    _Namer(definition, signature, captured, reserved).run()
 
 
 class _Namer:
-    def __init__(self, definition: ClassDef, signature: Signature, captured: list[str]) -> None:
+    def __init__(
+        self, definition: ClassDef, signature: Signature, captured: list[str], reserved: frozenset[str]
+    ) -> None:
+        self.reserved = reserved
         self.definition = definition
         self.signature = signature
         self.captured = captured
@@ -57,7 +64,9 @@ class _Namer:
             if value.name and key not in self.user:
                 self.user[key] = value.name
         self.letters = [n for n in _LETTERS if all(key[0] == "in" for key, name in self.user.items() if name == n)]
-        self.pool = Names((*_RESERVED, *self.letters, *module.settings, *self.definition.scope.names.taken))
+        self.pool = Names(
+            (*_RESERVED, *self.reserved, *self.letters, *module.settings, *self.definition.scope.names.taken)
+        )
         for index, value in enumerate(module.inputs):
             plain = value.name in self.letters
             self.names["in", index] = (

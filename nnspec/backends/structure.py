@@ -149,6 +149,9 @@ class Signature:
                 return None
             body = one
             found.update(self.branches)
+        if not self._names_follow_one_loop(loop):
+            self._restore(before)
+            return None
         self.branches = {**before[3], **found}
         last = self._keys[loop.results[-1]]
         out = (*path, "out") if loop.carried else (*path, "each")
@@ -156,6 +159,20 @@ class Signature:
             self._keys[result] = out
         self.wires[loop] = (entry, last), (out,)
         return entry, body
+
+    def _names_follow_one_loop(self, loop: Loop) -> bool:
+        """Whether no part of a name runs through copies of this loop and of one inside it at once.
+
+        That is how `for w in [4, 8] { dense(w) -> repeat(2, dense(w)) }` is numbered in a composition.
+        """
+        inner = [[n for n in _loops(items) if n in self.rolled] for items in loop.iterations]
+        for copies in zip(*inner, strict=False):
+            table = [[tuple(_names(items)) for items in each.iterations] for each in copies]
+            for column in zip(*(zip(*rows, strict=True) for rows in table), strict=True):
+                parts = [[name.split(".") for name in row] for row in column]
+                if any(not _follows_one(cells) for cells in _by_part(parts)):
+                    return False
+        return True
 
     def _snapshot(self) -> tuple[Any, ...]:
         return dict(self._keys), dict(self.wires), dict(self.members), dict(self.branches), set(self.rolled)
@@ -244,6 +261,29 @@ def _names(items: list[Item]) -> list[str]:
         elif item.layer is not None:
             found.append(item.layer.name)
     return found
+
+
+def _loops(items: list[Item]) -> list[Loop]:
+    """The loops inside items, outermost first, calls not entered."""
+    found: list[Loop] = []
+    for item in items:
+        if isinstance(item, Loop):
+            found.append(item)
+            for iteration in item.iterations:
+                found.extend(_loops(iteration))
+        elif isinstance(item, Sequence | Choice):
+            found.extend(_loops(item.items))
+    return found
+
+
+def _by_part(names: list[list[list[str]]]) -> list[list[list[str]]]:
+    """Names in parts, by outer and inner copy, as one table for each part."""
+    return [[[name[p] for name in row] for row in names] for p in range(len(names[0][0]))]
+
+
+def _follows_one(table: list[list[str]]) -> bool:
+    """Whether a table of texts, outer copies by inner ones, depends on the row alone or on the column alone."""
+    return all(len(set(row)) == 1 for row in table) or all(row == table[0] for row in table)
 
 
 def _kind(type: TensorType) -> tuple[int, str, bool]:

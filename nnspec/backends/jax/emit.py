@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from typing import TYPE_CHECKING
 
 from nnspec.backends.base import Options
@@ -11,6 +12,7 @@ from nnspec.backends.jax import activation, arithmetic, linear, loss, noise, nor
 from nnspec.backends.jax.facts import Facts
 from nnspec.backends.jax.init import ClassInit
 from nnspec.backends.jax.library import IMPORTED, carried, imports
+from nnspec.backends.jax.library import definitions as definitions_of
 from nnspec.backends.jax.module import RESERVED_FIELDS, ClassPrinter
 from nnspec.backends.jax.training import TrainingPrinter
 from nnspec.backends.source import Names, Writer, identifier, literal
@@ -23,7 +25,14 @@ if TYPE_CHECKING:
 
 def emit(graph: Graph, options: Options = Options()) -> str:  # noqa: B008  # an immutable record
     """The whole file. Raises `Unsupported` at an op that has no row."""
-    program = build(graph)
+    text, program = _print(graph, options, frozenset())
+    clashes = _clashes(program, text)
+    return text if not clashes else _print(graph, options, clashes)[0]
+
+
+def _print(graph: Graph, options: Options, reserved: frozenset[str]) -> tuple[str, Program]:
+    """The file, and the program whose names it has."""
+    program = build(graph, reserved=reserved)
     facts = Facts(program, options)
     printed: dict[ClassDef, ClassInit] = {}
     attributes, renamed = _field_names(program)
@@ -37,7 +46,19 @@ def emit(graph: Graph, options: Options = Options()) -> str:  # noqa: B008  # an
     training = TrainingPrinter(program, options, facts, printed)
     training.print(renamed, body)
     _print_main(program, training, body)
-    return _assemble(graph, body.text())
+    return _assemble(graph, body.text()), program
+
+
+def _clashes(program: Program, text: str) -> frozenset[str]:
+    """Names of the spec that the file needs for something else: functions that it carries or defines, imports."""
+    definitions = [*program.classes, *([program.objective] if program.objective is not None else [])]
+    own = {d.name for d in program.classes}
+    variables: set[str] = set()
+    for definition in definitions:
+        variables.update(definition.inputs, definition.captures, definition.scope.names.taken - RESERVED_FIELDS)
+    carried_names = {d.name for d in carried(text)}
+    defined = {node.name for node in ast.parse(text).body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    return frozenset((variables & (carried_names | IMPORTED | defined)) | (own & (set(definitions_of()) | IMPORTED)))
 
 
 def _assemble(graph: Graph, body: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nnspec.backends.express import Variable
+from nnspec.backends.express import Scope, Variable
 from nnspec.backends.folding import WIDTH
 from nnspec.backends.jax.members import Path, Tree, member_tree
 from nnspec.backends.jax.rows import row
@@ -272,9 +272,29 @@ def loop_variable(loop: ForEach, cells: list[str], hint: str) -> str:
     for variable in loop.scope.variables:
         if variable.keys == marked:
             return variable.name
-    variable = Variable(loop.scope.names.fresh(hint), {}, lambda k: cells[k], marked)
+    variable = Variable(_loop_name(loop, hint), {}, lambda k: cells[k], marked)
     loop.scope.variables.insert(0, variable)
     return variable.name
+
+
+def _loop_name(loop: ForEach, hint: str) -> str:
+    """A name for a loop variable; loops side by side may share one."""
+    assert loop.scope is not None
+    definition = loop.scope.definition
+    used = {*definition.scope.names.taken, *definition.module.settings} - shared_names(definition)
+    scope: Scope | None = loop.scope
+    while scope is not None:
+        used.update(v.name for v in scope.variables)
+        scope = scope.parent
+    name = Names(used).fresh(hint)
+    definition.scope.names.taken.add(name)
+    return name
+
+
+def shared_names(definition: ClassDef) -> set[str]:
+    """Names of the loop variables that stand for places in containers."""
+    loops = [s for s in definition.statements() if isinstance(s, ForEach) and s.scope is not None]
+    return {v.name for s in loops for v in s.scope.variables if v.keys}  # type: ignore[union-attr]  # checked above
 
 
 def negated(condition: str) -> str:

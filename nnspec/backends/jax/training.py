@@ -167,7 +167,10 @@ class TrainingPrinter:
             out.line(self.call_model(targets, key, "training", keep=True))
             terms = [f"(y{k} * batch[{literal(outputs[k][0] + '.weight')}]).sum()" for k in floats]
             total = " + ".join(terms) or "jnp.zeros(())"
-            out.line(f"return {total}{', model' if self.needs.own else ''}")
+            if self.needs.own:
+                out.line(f"value = {total}")
+                total = "value, model"
+            out.line(f"return {total}")
 
     def print_weights(self, out: Writer) -> None:
         """A selector for each set of parameters that a penalty reads."""
