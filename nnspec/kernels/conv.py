@@ -12,6 +12,7 @@ Array = np.ndarray[Any, Any]
 Cache = Any
 Scratch = dict[str, Array]
 Outs = tuple[Array | None, ...]
+Windows = tuple[tuple[int, ...], ...]  # stride, padding, dilation of each axis
 Sizes = int | tuple[int, ...]  # one for all spatial axes, or one for each
 
 
@@ -32,10 +33,8 @@ def conv_forward(
     M = (S + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1. In memory the
     examples of y come last, (O, *M, N), unless `out` says otherwise.
     """
-    windows: Any = [per_axis(v, x.ndim - 2) for v in (stride, padding, dilation)]
-    columns = im2col(
-        x, weight.shape[2:], *windows, scratch=scratch
-    )  # (C, *kernel, *M, N)
+    windows = per_axis((stride, padding, dilation), x.ndim - 2)
+    columns = im2col(x, weight.shape[2:], windows, scratch)  # (C, *kernel, *M, N)
     size = columns.shape[x.ndim - 1 :]
     w = weight.reshape(groups, weight.shape[0] // groups, -1)
     columns = columns.reshape(groups, w.shape[2], -1)
@@ -64,7 +63,7 @@ def conv_backward(
     rows = np.moveaxis(dy, 0, -1).reshape(groups, w.shape[1], -1)
     dcolumns = np.matmul(np.swapaxes(w, 1, 2), rows)
     dcolumns = dcolumns.reshape(shape[1], *weight.shape[2:], *dy.shape[2:], shape[0])
-    dx = col2im(dcolumns, shape, weight.shape[2:], *windows, scratch=scratch)
+    dx = col2im(dcolumns, shape, weight.shape[2:], windows, scratch)
     if out[0] is not None:
         out[0][...] = dx
         dx = out[0]
@@ -101,8 +100,8 @@ def conv_transpose_forward(
     M = (S - 1) * stride - 2 * padding + dilation * (kernel - 1) + output_padding + 1.
     """
     kernel, rank = weight.shape[2:], x.ndim - 2
-    windows: Any = [per_axis(v, rank) for v in (stride, padding, dilation)]
-    extra = per_axis(output_padding, rank)
+    windows = per_axis((stride, padding, dilation), rank)
+    (extra,) = per_axis((output_padding,), rank)
     extent = zip(x.shape[2:], kernel, *windows, extra, strict=True)
     size = [(n - 1) * s - 2 * p + d * (k - 1) + e + 1 for n, k, s, p, d, e in extent]
     shape = (x.shape[0], weight.shape[1] * groups, *size)
@@ -110,7 +109,7 @@ def conv_transpose_forward(
     rows = np.moveaxis(x, 0, -1).reshape(groups, w.shape[1], -1)
     columns = np.matmul(np.swapaxes(w, 1, 2), rows)
     columns = columns.reshape(shape[1], *kernel, *x.shape[2:], x.shape[0])
-    y = col2im(columns, shape, kernel, *windows, scratch=scratch)
+    y = col2im(columns, shape, kernel, windows, scratch)
     if bias is not None:
         y = y + bias.reshape(-1, *[1] * rank)
     return y, (rows, weight, x.shape, windows, groups)
@@ -124,7 +123,7 @@ def conv_transpose_backward(
     """
     rows, weight, shape, windows, groups = cache
     w = weight.reshape(groups, weight.shape[0] // groups, -1)
-    columns = im2col(dy, weight.shape[2:], *windows, scratch=scratch)
+    columns = im2col(dy, weight.shape[2:], windows, scratch)
     read = (slice(None),) * (columns.ndim - len(shape) + 1)
     columns = columns[(*read, *(slice(n) for n in shape[2:]))]  # no output padding
     columns = columns.reshape(groups, w.shape[2], -1)
@@ -136,15 +135,14 @@ def conv_transpose_backward(
 def im2col(
     x: Array,
     kernel: tuple[int, ...],
-    stride: tuple[int, ...],
-    padding: tuple[int, ...],
-    dilation: tuple[int, ...],
+    windows: Windows,
     scratch: Scratch | None = None,
 ) -> Array:
     """The windows of x (N, C, *S) as columns (C, *kernel, *M, N).
 
     Examples come last, so that what is copied are long runs.
     """
+    stride, padding, dilation = windows
     padded = pad_examples_last(x, padding, scratch)
     extent = zip(padded.shape[1:-1], kernel, stride, dilation, strict=True)
     size = tuple((n - d * (k - 1) - 1) // s + 1 for n, k, s, d in extent)
@@ -160,14 +158,13 @@ def col2im(
     columns: Array,
     shape: tuple[int, ...],
     kernel: tuple[int, ...],
-    stride: tuple[int, ...],
-    padding: tuple[int, ...],
-    dilation: tuple[int, ...],
+    windows: Windows,
     scratch: Scratch | None = None,
 ) -> Array:
     """The transpose of `im2col`: columns (C, *kernel, *M, N) added up where they were
     read, (N, C, *S).
     """
+    stride, padding, dilation = windows
     batch, channels, *spatial = shape
     sizes = [n + 2 * p for n, p in zip(spatial, padding, strict=True)]
     padded = buffer(scratch, "sums", (channels, *sizes, batch), columns.dtype)
@@ -210,9 +207,9 @@ def window_at(
     )
 
 
-def per_axis(value: Sizes, rank: int) -> tuple[int, ...]:
-    """One number for each spatial axis."""
-    return value if isinstance(value, tuple) else (value,) * rank
+def per_axis(settings: tuple[Sizes, ...], rank: int) -> Windows:
+    """Each setting as one number for each spatial axis."""
+    return tuple(v if isinstance(v, tuple) else (v,) * rank for v in settings)
 
 
 def buffer(
