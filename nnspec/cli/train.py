@@ -77,9 +77,9 @@ class Lines:
 
     def start(self, start: Start) -> None:
         sizes = ", ".join(f"{count:,} {part}" for part, count in start.examples.items())
-        message(
-            f"{start.model} on {start.backend} ({start.device}, {start.dtype}, seed {start.seed}): {sizes or 'no data'}"
-        )
+        where = "" if start.device == "auto" else f"{start.device}, "
+        how = f"{where}{start.dtype}, seed {start.seed}"
+        message(f"{start.model} on {start.backend} ({how}): {sizes or 'no data'}")
 
     def epoch(self, epoch: Epoch) -> None:
         message(line_of(epoch))
