@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nnspec.diagnostics import Span
-from nnspec.ir.graph import Call, Layer, Module, Value
+from nnspec.ir.graph import Call, Module, Value
 from nnspec.passes import numbers
 from nnspec.passes.calls import Calls
 from nnspec.passes.context import Frame
@@ -198,11 +198,9 @@ class Blocks(Calls):
 
     # ------------------------------------------------------------ layers that are shared
 
-    def made(self, instance: Instance, layer: Layer | None = None, module: Module | None = None) -> Made:
-        found = Made(layer, module)
-        instance.bound = found
-        if instance.declare is not None:
-            target = layer if layer is not None else module
-            if target is not None:
-                instance.declare.target = target
+    def made(self, instance: Instance, module: Module | None = None) -> Made:
+        """Settles what a named layer is; a layer of its own joins when it exists."""
+        instance.bound = found = Made(module=module)
+        if instance.declare is not None and module is not None:
+            instance.declare.target = module
         return found

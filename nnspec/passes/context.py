@@ -53,7 +53,7 @@ class Context:
         self.count = 0
         self.repeats = 1  # product of the lengths of the loops around
         self.total = 0  # parameters so far
-        self.failed: set[tuple[str, Span]] = set()
+        self.failed = program.reported
         self.broken = False  # something has no value, whether this or an earlier stage said why
         self.damaged = reporter.failed  # errors before this model: lines may be missing from it
         self.parameters: dict[str, Parameter] = {}

@@ -19,6 +19,7 @@ class Expressions(Indexing):
     def evaluate(self, expr: nodes.Expr, scope: Scope) -> Any:
         """The value, or POISON after saying why there is none."""
         if id(expr) in self.program.poisoned:
+            self.broken = True
             return POISON
         self.deepen(expr)
         value = _EVALUATE[type(expr)](self, expr, scope)

@@ -22,6 +22,7 @@ class Layers(Skipping):
     def through(self, expr: nodes.Expr, scope: Scope, x: Any, at: At, span: Span | None = None) -> Any:
         """What the layer `expr` makes of the tensor `x`. `span` is the step where that differs from `expr`."""
         if id(expr) in self.program.poisoned:
+            self.broken = True
             return POISON
         self.deepen(expr)
         value = self._through(expr, scope, x, at)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
+from nnspec.diagnostics import Span
 from nnspec.syntax import nodes
 
 D = TypeVar("D", nodes.Block, nodes.Model, nodes.Let)
@@ -37,6 +38,7 @@ class Program:
         self.imports: dict[str, tuple[str, ...]] = dict(imports or {})
         self.settings: dict[str, object] = dict(settings or {})
         self.poisoned: set[int] = set()
+        self.reported: set[tuple[str, Span]] = set()  # (code, place) of what the models of the file said so far
         self.untrained: set[int] = set()  # ids of models whose names an unnamed `train` of their file does not mean
         self.sources: Mapping[str, str] = {}  # texts by path, for help that quotes what was written
         self._tables: dict[str, dict[type, dict[str, object]]] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nnspec.diagnostics import Label
-from nnspec.ir.graph import Choice, Loop, Module, Value
+from nnspec.ir.graph import Module, Node, Value
 from nnspec.passes.context import Frame
 from nnspec.passes.kinds import block_tensors
 from nnspec.passes.loops import Loops
@@ -72,14 +72,16 @@ class Sharing(Loops):
         before = len(instance.module.layers)
         value = self.operation(made.template, tensors, node, place, None, made.written)
         if len(instance.module.layers) > before:
-            self.made(instance, layer=instance.module.layers[-1]).template = made.template
-        self._relabel(at)
+            made.layer = instance.module.layers[-1]
+            if instance.declare is not None:
+                instance.declare.target = made.layer
+        self._relabel(at, value)
         return value
 
-    def _relabel(self, at: At) -> None:
-        """The node just made stands in a composition under its number there."""
-        last = self.frame.items[-1]
-        if at.names.numbered and at.key is not None and not isinstance(last, Loop | Choice) and hasattr(last, "label"):
+    def _relabel(self, at: At, value: Any) -> None:
+        """The node that made `value` stands in a composition under its number there."""
+        last = self.frame.items[-1] if self.frame.items else None
+        if at.names.numbered and at.key is not None and isinstance(last, Node) and value in last.outputs:
             last.label = at.key
 
     def _without_tensors(
@@ -159,5 +161,5 @@ class Sharing(Loops):
         value = self.operation(
             made.template, (x, *instance.extra), node, number if made.layer is None else None, made.layer, made.written
         )
-        self._relabel(at)
+        self._relabel(at, value)
         return value
