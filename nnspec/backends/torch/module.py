@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from nnspec.backends.base import Unsupported
 from nnspec.backends.lines import Line, nest
 from nnspec.backends.program import (
     Apply,
@@ -29,6 +30,22 @@ if TYPE_CHECKING:
     from nnspec.ir.graph import Item
 
 Path = tuple[str | LoopKey, ...]
+
+
+# What `nn.Module` calls its own: no member can have such a name, in emitted files or anywhere in PyTorch.
+# fmt: off
+_TAKEN = frozenset([
+    "T_destination", "add_module", "apply", "bfloat16", "buffers", "call_super_init", "children", "compile", "cpu",
+    "cuda", "double", "dump_patches", "eval", "extra_repr", "float", "forward", "get_buffer", "get_extra_state",
+    "get_parameter", "get_submodule", "half", "ipu", "load_state_dict", "modules", "mtia", "named_buffers",
+    "named_children", "named_modules", "named_parameters", "parameters", "register_backward_hook", "register_buffer",
+    "register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook",
+    "register_full_backward_pre_hook", "register_load_state_dict_post_hook", "register_load_state_dict_pre_hook",
+    "register_module", "register_parameter", "register_state_dict_post_hook", "register_state_dict_pre_hook",
+    "requires_grad_", "set_extra_state", "set_submodule", "share_memory", "state_dict", "to", "to_empty", "train",
+    "training", "type", "xpu", "zero_grad",
+])
+# fmt: on
 
 
 class ModulePrinter:
@@ -81,10 +98,10 @@ class ModulePrinter:
             if isinstance(statement, Apply):
                 self.applied(statement, out)
             elif isinstance(statement, Invoke) and self.first(statement.member):
-                self.store(out, statement.member.path, build(statement))
+                self.store(out, statement, statement.member.path, build(statement))
             elif isinstance(statement, Construct) and self.first(statement.member):
                 made = construct(statement.use) if statement.use is not None else build(statement.invoke)
-                self.store(out, statement.member.path, made)
+                self.store(out, statement, statement.member.path, made)
             elif isinstance(statement, Group):
                 self.group(statement, out)
             elif isinstance(statement, ForEach):
@@ -96,7 +113,7 @@ class ModulePrinter:
         """What `__init__` makes for one op: its layer, or the constant that it is."""
         form = row(statement.use)
         if statement.member is not None and form.construct is not None and self.first(statement.member):
-            self.store(out, statement.member.path, form.construct(statement.use))
+            self.store(out, statement, statement.member.path, form.construct(statement.use))
         elif form.constant and not statement.use.is_open and form.call is not None:
             name = self.definition.scope.names.fresh(f"{statement.use.op.name}_{statement.targets[0]}")
             self.buffers[statement] = name
@@ -104,13 +121,15 @@ class ModulePrinter:
 
     def first(self, member: Member) -> bool:
         """Whether this place constructs the member: it is the class's own, and was not made before."""
-        if member.captured or member.path in self.made:
+        if not member.path or member.path in self.made:
             return False
         self.made.add(member.path)
         return True
 
-    def store(self, out: Writer, path: Path, source: str) -> None:
+    def store(self, out: Writer, statement: Statement, path: Path, source: str) -> None:
         """`self.conv1 = ...`, or an entry of the container that holds it."""
+        if path[0] in _TAKEN:
+            raise Unsupported(f"no member can be called `{path[0]}`, which is nn.Module's own", statement.span)
         for depth in range(1, len(path)):
             self.contain(out, path[:depth])
         out.line(f"{place(path)} = {source}")
@@ -123,14 +142,14 @@ class ModulePrinter:
     def group(self, group: Group, out: Writer) -> None:
         if self.is_sequential(group):
             self.claim(group)
-            self.store(out, group.name, self.sequential(group.body))
+            self.store(out, group, group.name, self.sequential(group.body))
         else:
             self.members(group.body, out)
 
     def loop(self, loop: ForEach, out: Writer) -> None:
         if loop.name and self.is_sequential(loop):
             self.claim(loop)
-            self.store(out, loop.name, self.sequential([loop]))
+            self.store(out, loop, loop.name, self.sequential([loop]))
             return
         for path in _paths(loop.body):
             for depth in range(1, len(path)):
@@ -395,11 +414,7 @@ def _paths(body: list[Statement]) -> list[Path]:
     """The paths of all members that statements (and those inside them) use."""
     from nnspec.backends.program import walk
 
-    return [
-        s.member.path
-        for s in walk(body)
-        if isinstance(s, Apply | Invoke) and s.member is not None and not s.member.captured
-    ]
+    return [s.member.path for s in walk(body) if isinstance(s, Apply | Invoke) and s.member and s.member.path]
 
 
 def construct(use: OpUse) -> str:
