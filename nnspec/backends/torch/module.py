@@ -399,7 +399,7 @@ def _labels(statement: Statement) -> list[str]:
 
 def _written_out(items: list[Item]) -> list[str]:
     """The keys of an iteration's steps, those of loops written out inside it in place."""
-    found = []
+    found: list[str] = []
     for item in items:
         if isinstance(item, Loop):
             found.extend(label for iteration in item.iterations for label in _written_out(iteration))
