@@ -105,8 +105,8 @@ def kl_divergence(
     log_q: Array, p: Array, axis: int = -1, weight: Array | None = None
 ) -> Array:
     """sum p (log p - log_q) along `axis`; 0 log 0 is 0."""
-    log_p = jnp.log(jnp.where(p > 0, p, 1.0))
-    return per_example(weigh_classes(p * (log_p - log_q), weight, axis).sum(axis))
+    entries = jnp.where(p > 0, p * (jnp.log(p) - log_q), 0.0)
+    return per_example(weigh_classes(entries, weight, axis).sum(axis))
 
 
 def weigh_classes(entries: Array, weight: Array | None, axis: int) -> Array:
