@@ -208,6 +208,11 @@ def test_a_composition_bound_by_layer_is_one_module_that_captures_what_it_reads(
     assert graph.training is not None and ops(graph.training.objective) == ["BatchMean"]
 
 
+def test_a_size_of_a_parameter_is_a_number() -> None:
+    graph = graph_of(body("layer f = (dense(4) -> relu)\nh = x -> f\noutput y = h -> dense(f.0.weight.shape[1])"))
+    assert str(graph.outputs["y"].type) == "float32[8]" and "ReadParameter" not in ops(graph.root)
+
+
 def test_a_parameter_of_a_named_layer_can_be_read() -> None:
     graph = graph_of(body("layer f = (dense(4) -> relu)\nh = x -> f\noutput y = matmul(f.0.weight, x) + h + f.0.bias"))
     reads = [item for item in graph.root.flat() if isinstance(item, Node) and type(item.op).__name__ == "ReadParameter"]

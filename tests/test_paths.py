@@ -238,6 +238,12 @@ RULES: dict[str, tuple[str, list[str]]] = {
         "-> Cat(concat(for k in 1..2 { x -> dense(k) -> relu -> dense(1) }))",
         ["cat1.dense1", "for1.0.0", "for1.0.2", "for1.1.0", "for1.1.2"],
     ),
+    "a label on a tensor with one layer is its name": ("+ (skip: (x -> dense(8)))", ["skip"]),
+    "a label on a tensor keeps the labels under it": ("+ (skip: (x -> a: dense(8)))", ["skip.a"]),
+    "a tensor inside a loop over layers counts in the body": (
+        "-> for i in 1..2 { g = x -> dense(i); Cat(g) }",
+        ["dense1", "dense2", "for1.0.dense1", "for1.1.dense1"],
+    ),
     "a label on a tensor numbers what is under it": ("+ (skip: (x -> dense(4) -> dense(8)))", ["skip.0", "skip.1"]),
 }
 
@@ -266,6 +272,12 @@ def test_a_shared_layer_is_stored_at_its_declaration() -> None:
         }""")
     expected = ["enc.0", "inner.2", "one", "use2.dense1", "use2.repeat1.0", "use2.repeat1.1"]
     assert paths(graph) == expected
+
+
+def test_a_named_layer_is_what_its_if_or_recipe_gives() -> None:
+    lines = "layer e = if x.size == 8 { unit } else { relu }\nlayer f = wide\noutput y = x -> e -> f -> f"
+    graph = graph_of("let wide = dense(8)\nlet unit = (dense(8))\n" + body(lines))
+    assert paths(graph) == ["e", "f"]
 
 
 def test_a_param_is_named_by_its_scope() -> None:

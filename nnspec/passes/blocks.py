@@ -132,6 +132,7 @@ class Blocks(Calls):
         scope = Scope(declared.span.path, self.file_scope(declared.span.path))
         for setting in declared.settings:
             name = setting.name.id
+            scope.spans[name] = setting.name.span
             if name in settings:
                 scope.names[name] = settings[name]
             elif setting.default is not None:
@@ -140,6 +141,7 @@ class Blocks(Calls):
             formal = Value(value.type, value.span, place.id)
             module.inputs.append(formal)
             scope.names[place.id] = formal
+            scope.spans[place.id] = place.span
         if not self.settings_of(module, declared, scope):
             return None
         owner.children.append(module)

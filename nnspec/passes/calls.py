@@ -10,7 +10,7 @@ from nnspec.ops import registry
 from nnspec.passes import numbers
 from nnspec.passes.expressions import Expressions
 from nnspec.passes.kinds import Callee, block_tensors
-from nnspec.passes.numbers import NumberError, is_number
+from nnspec.passes.numbers import NumberError, is_number, show
 from nnspec.passes.scope import POISON, At, Poisoned, Recipe, Scope, Several, Thunk
 from nnspec.passes.settings import slots_of
 from nnspec.suggest import did_you_mean
@@ -141,6 +141,11 @@ class Calls(Expressions):
         settings = self.settings(node, row.name, slots_of(op), rest, named, scope)
         if tensors is None or isinstance(settings, Poisoned):
             return POISON
+        if rest and row.family == "arithmetic" and _by_name(op):
+            help = f"{row.name}(x, axis = {show(settings[0].get('axis', 0))})"
+            help = f"{row.name}imum(a, b) compares tensors; {help}" if row.name in ("max", "min") else help
+            self.error("E0208", rest[0], f"{row.name} takes its axis by name", help=help)
+            return POISON
         values, written = settings
         return self.operation(op(**values), tensors, node, at, None, written)
 
@@ -167,7 +172,7 @@ class Calls(Expressions):
         positional = [a.value for a in arguments if not a.name]
         named = [a for a in arguments if a.name]
         if op.variadic:
-            values = self._any_number(node, name, piped, positional, scope)
+            values = self._any_number(name, piped, positional, scope, op.elementwise)
             if values is not None and len(values) == 0:
                 self.error("E0208", node, f"{name} needs tensors", help=f"{name}(a, b)")
                 return None, [], named
@@ -214,17 +219,27 @@ class Calls(Expressions):
         return count
 
     def _any_number(
-        self, node: nodes.Expr, name: str, piped: tuple[Value, ...], positional: list[nodes.Expr], scope: Scope
+        self, name: str, piped: tuple[Value, ...], positional: list[nodes.Expr], scope: Scope, elementwise: bool
     ) -> tuple[Value, ...] | None:
         found: list[Any] = list(piped)
         for expr in positional:
             value = self.several(expr, scope) if _is_for(expr) else self.evaluate(expr, scope)
-            if isinstance(value, Several):
+            if is_number(value) and not elementwise:
+                self.error("E0208", expr, f"{name} joins tensors, this is a number", help=f"{name}(a, b, axis = 1)")
+                found.append(POISON)
+            elif isinstance(value, Several):
                 found += value.values
             else:
                 like = tuple(v for v in found if isinstance(v, Value))
                 found.append(self.as_tensor(value, expr, f"an argument of {name}", like))
         return None if any(isinstance(v, Poisoned) for v in found) else tuple(found)
+
+
+def _by_name(op: Any) -> bool:
+    """Reductions take `axis =` by name only: `max(x, 0)` would rather be `maximum`."""
+    from nnspec.ops.reduce import Reduction
+
+    return issubclass(op, Reduction)
 
 
 def _is_for(expr: nodes.Expr) -> bool:

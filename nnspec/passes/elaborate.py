@@ -90,6 +90,7 @@ class Elaborator(TrainBlock):
     def _settings(self, model: nodes.Model, scope: Scope) -> None:
         for setting in model.settings:
             name = setting.name.id
+            scope.spans[name] = setting.name.span
             expr = self.overrides.get(name, setting.default)
             if expr is None:
                 self.error(

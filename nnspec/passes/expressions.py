@@ -9,7 +9,7 @@ from nnspec.ir.graph import Choice, Module, Sequence, Value
 from nnspec.ir.types import TensorType
 from nnspec.ops.core import Identity
 from nnspec.passes.indexing import Indexing
-from nnspec.passes.naming import NameScope
+from nnspec.passes.naming import NameScope, OneName, count_layers, has_label
 from nnspec.passes.scope import MISSING, POISON, At, Poisoned, Recipe, Scope, Several, Thunk, Unavailable
 from nnspec.suggest import did_you_mean
 from nnspec.syntax import nodes
@@ -114,7 +114,10 @@ class Expressions(Indexing):
         sequence = Sequence(names.full(key or ""), number or "", Value(_NOTHING, step.span), step.span)
         frame = self.frame
         with self.items_into(sequence.items):
-            frame.names = NameScope(names.module, names.full(key or ""), numbered=True)
+            if key is not None and count_layers(inner) == 1 and not has_label(inner):
+                frame.names = OneName(names, key)
+            else:
+                frame.names = NameScope(names.module, names.full(key or ""), numbered=True)
             try:
                 value = self.evaluate(inner, scope)
             finally:

@@ -162,34 +162,30 @@ class Indexing(Operators):
         return shape[axis]
 
     def read_parameter(self, expr: nodes.Attribute, instance: Instance, wanted: str) -> Any:
-        """`enc.weight`: a node that reads one parameter of a named layer."""
+        """`enc.weight`: a node that reads one parameter of a named layer; `enc.weight.shape` builds nothing."""
         made = instance.bound
-        if made is None and self.reporter.failed:
-            return POISON  # its first use may be what was reported
-        if made is None:
+        if made is None and not self.incomplete:  # else its first use may be what was reported
             help = "use the layer before this line"
             self.error("E0219", expr, f"{instance.name} has no parameters before its first use", help=help)
+        if made is None or isinstance(made, Poisoned):
             return POISON
-        if isinstance(made, Poisoned):
-            return POISON
-        layers: list[Layer] = (
-            list(made.module.all_layers()) if made.module is not None else [made.layer] if made.layer else []
-        )
-        root = made.module.path if made.module is not None else made.layer.path if made.layer else ""
-        known: list[str] = []
+        owner = made.module if made.module is not None else made.layer
+        layers = made.module.all_layers() if made.module is not None else [made.layer] if made.layer else []
+        known: dict[str, tuple[Layer, str]] = {}
         for layer in layers:
             for local, parameter in layer.parameters.items():
-                name = parameter.path[len(root) + 1 :] if root else parameter.path
-                known.append(name)
-                if name == wanted:
-                    output = Value(ReadParameter(local, parameter.shape).infer(), expr.span)
-                    self.frame.items.append(
-                        Node(ReadParameter(local, parameter.shape), (), (output,), expr.span, layer)
-                    )
-                    self.grow(expr.span)
-                    return output
-        otherwise = f"it has {', '.join(known[:8])}" if known else "it has no parameters"
-        self.error(
-            "E0216", expr, f"{instance.name} has no parameter {wanted}", help=did_you_mean(wanted, known, otherwise)
-        )
+                known[parameter.path.removeprefix(owner.path + ".")] = layer, local
+        stem, _, last = wanted.rpartition(".")
+        of_size = wanted not in known and stem in known and last in ("shape", *SIZE_NAMES)
+        if wanted in known or of_size:
+            layer, local = known[stem if of_size else wanted]
+            op = ReadParameter(local, layer.parameters[local].shape)
+            output = Value(op.infer(), expr.span)
+            if of_size:
+                return self._size(expr, output)
+            self.frame.items.append(Node(op, (), (output,), expr.span, layer))
+            self.grow(expr.span)
+            return output
+        help = did_you_mean(wanted, known, f"it has {', '.join(list(known)[:8])}" if known else "it has no parameters")
+        self.error("E0216", expr, f"{instance.name} has no parameter {wanted}", help=help)
         return POISON

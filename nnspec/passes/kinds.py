@@ -205,7 +205,8 @@ class Kinds(Context):
         while isinstance(base, nodes.Attribute):
             base = base.value
         inner = self.kind(base, scope)
-        if inner == "layer":
+        of_size = expr.name == "shape" or expr.name in SIZE_NAMES
+        if inner == "layer" and not (of_size and expr.value is not base):
             return "tensor"
         if inner == "poison":
             return inner

@@ -8,7 +8,7 @@ from nnspec.ir.graph import Loop, Value
 from nnspec.passes import numbers
 from nnspec.passes.context import MAX_NODES
 from nnspec.passes.layers import Layers
-from nnspec.passes.naming import NameScope
+from nnspec.passes.naming import NameScope, OneName, count_layers
 from nnspec.passes.numbers import kind_of
 from nnspec.passes.scope import POISON, At, Poisoned, Scope, Several
 from nnspec.syntax import nodes
@@ -183,9 +183,7 @@ class Loops(Layers):
             iteration: list[Any] = []
             key = names.number()
             steps = count_layers(expr.body)
-            frame.names = (
-                _OneName(names, key) if steps <= 1 else NameScope(outer.module, names.full(key), numbered=True)
-            )
+            frame.names = OneName(names, key) if steps <= 1 else NameScope(outer.module, names.full(key), numbered=True)
             with self.items_into(iteration):
                 value = self.body(expr.body, inner)
                 value = self.as_tensor(value, expr.body.result or expr, "the body of this `for`")
@@ -198,40 +196,3 @@ class Loops(Layers):
             return POISON
         frame.items.append(loop)
         return Several(tuple(loop.results))
-
-
-class _OneName(NameScope):
-    """The scope of a copy with one layer, which has the copy's own name."""
-
-    __slots__ = ("key",)
-
-    def __init__(self, around: NameScope, key: str) -> None:
-        super().__init__(around.module, around.prefix, numbered=True)
-        self.key = key
-        self.labels = around.labels
-
-    def number(self) -> str:
-        return self.key
-
-
-def count_layers(body: nodes.Body) -> int:
-    """How many layers the text of a body with tensors uses, two standing for more."""
-    count = 0
-    stack: list[Any] = [body]
-    while stack and count < 2:
-        node = stack.pop()
-        if isinstance(node, nodes.Pipeline):
-            first, *rest = node.steps
-            count += sum(not isinstance(s.value, nodes.Shape) for s in rest)
-            stack.append(first.value)
-            stack += [a.value for s in rest if isinstance(s.value, nodes.Call) for a in s.value.arguments]
-        elif isinstance(node, nodes.Call):
-            count += 1
-            stack += [a.value for a in node.arguments]
-        elif isinstance(node, nodes.If | nodes.For | nodes.Param | nodes.LayerDecl):
-            count = 2
-        elif isinstance(node, nodes.Node):
-            stack += [getattr(node, name) for name in node._fields if name != "span"]
-        elif isinstance(node, tuple):
-            stack += node
-    return count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from nnspec.diagnostics import Span
 from nnspec.ir.graph import Module
@@ -106,3 +107,54 @@ def _collect(start: nodes.Expr, found: set[str]) -> None:
         elif isinstance(expr, nodes.If):
             _collect_body(expr.then, found)
             _collect_body(expr.otherwise, found)
+
+
+class OneName(NameScope):
+    """The scope of a copy with one layer, which has the copy's own name."""
+
+    __slots__ = ("key",)
+
+    def __init__(self, around: NameScope, key: str) -> None:
+        super().__init__(around.module, around.prefix, numbered=True)
+        self.key = key
+        self.labels = around.labels
+
+    def number(self) -> str:
+        return self.key
+
+
+def count_layers(body: nodes.Node) -> int:
+    """How many layers the text of an expression of tensors uses, two standing for more."""
+    count = 0
+    stack: list[Any] = [body]
+    while stack and count < 2:
+        node = stack.pop()
+        if isinstance(node, nodes.Pipeline):
+            first, *rest = node.steps
+            count += sum(not isinstance(s.value, nodes.Shape) for s in rest)
+            stack.append(first.value)
+            stack += [a.value for s in rest if isinstance(s.value, nodes.Call) for a in s.value.arguments]
+        elif isinstance(node, nodes.Call):
+            count += 1
+            stack += [a.value for a in node.arguments]
+        elif isinstance(node, nodes.If | nodes.For | nodes.Param | nodes.LayerDecl):
+            count = 2
+        elif isinstance(node, nodes.Node):
+            stack += [getattr(node, name) for name in node._fields if name != "span"]
+        elif isinstance(node, tuple):
+            stack += node
+    return count
+
+
+def has_label(start: nodes.Node) -> bool:
+    """Whether a label stands somewhere inside."""
+    stack: list[Any] = [start]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, nodes.StepLabel):
+            return True
+        if isinstance(node, nodes.Node):
+            stack += [getattr(node, name) for name in node._fields if name != "span"]
+        elif isinstance(node, tuple):
+            stack += node
+    return False

@@ -100,6 +100,12 @@ class Sharing(Loops):
                 expr = expr.value
             elif isinstance(expr, nodes.Name) and isinstance(found := scope.find(expr.id), Thunk | Recipe):
                 expr, scope = found.expr, found.scope
+            elif isinstance(expr, nodes.If) and expr.otherwise is not None:
+                chosen = self.condition(expr.condition, scope)
+                taken = expr.then if chosen else expr.otherwise
+                if chosen is None or taken.statements or taken.result is None:
+                    break
+                expr = taken.result
             else:
                 break
         return expr, scope
