@@ -35,6 +35,15 @@ class ClassInit:
         self.fields: dict[str, str] = {}  # field name -> annotation
         self.sources: dict[str, str] = {}  # field name -> what `cls(...)` is given
 
+    def locate(self, name: str) -> str:
+        """What stands after an object of the class for a member by its name in it: `.features[0]`."""
+        first, *rest = name.split(".")
+        source, tree = f".{self.attributes.get(first, first)}", self.tree.child(first)
+        for part in rest:
+            source += f"[{part if tree.is_list else literal(part)}]"
+            tree = tree.child(part)
+        return source
+
     @property
     def needs_key(self) -> bool:
         return self.keys > 0

@@ -48,6 +48,10 @@ class Tree:
         for child in self.children.values():
             yield from child.leaves()
 
+    def child(self, key: str) -> Tree:
+        """What stands under a key, also where a loop makes it."""
+        return next(c for p, c in self.children.items() if key in (p.keys if isinstance(p, LoopKey) else (p,)))
+
     def keys(self) -> list[str]:
         return [key for part in self.children for key in (part.keys if isinstance(part, LoopKey) else (part,))]
 

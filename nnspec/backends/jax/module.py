@@ -175,6 +175,8 @@ class ClassPrinter:
 
     def reference(self, member: Member | None, base: str = "self") -> str:
         assert member is not None
+        if member.deep:
+            return base + "".join(self.init.printed[owner].locate(name) for owner, name in member.deep)
         return member.captured or self.place(member.path, base)
 
     # ---------------------------------------------------------------- lines

@@ -9,7 +9,6 @@ from nnspec.backends.jax.metrics import measure
 from nnspec.backends.jax.module import ClassPrinter
 from nnspec.backends.jax.optimizers import print_optimizer
 from nnspec.backends.metrics import key as metric_key
-from nnspec.backends.program import LoopKey
 from nnspec.backends.source import Writer, literal
 from nnspec.backends.values import field_of
 from nnspec.ir.graph import Layer, Module
@@ -254,24 +253,11 @@ class TrainingPrinter:
     def locate(self, captured: Value | Layer | Module) -> str:
         """Where a layer or block that the objective reads stands in the model."""
         assert isinstance(captured, Layer | Module)
-        source, definition = "model", self.program.root
-        tree = self.printed[definition].tree
-        for part in captured.path.split("."):
-            if not tree.children and tree.path:  # a block: go on in its class
-                definition = next(d for d in self.program.classes if any(m.path == self.path_so_far for m in d.modules))
-                tree = self.printed[definition].tree
-            at_class = not tree.path
-            inside = tree
-            tree = next(c for p, c in inside.children.items() if part in (p.keys if isinstance(p, LoopKey) else (p,)))
-            if at_class:
-                source += f".{self.printed[definition].attributes.get(part, part)}"
-                self.path_so_far = part if source.count(".") == 1 else f"{self.path_so_far}.{part}"
-            else:
-                source += f"[{part if inside.is_list else literal(part)}]"
-                self.path_so_far += f".{part}"
-        return source
-
-    path_so_far = ""
+        owner = captured.owner
+        if owner is None:
+            return "model"
+        definition = next(d for d in self.program.classes if owner in d.modules)
+        return self.locate(owner) + self.printed[definition].locate(captured.name)
 
     # ---------------------------------------------------------------- gradients and steps
 

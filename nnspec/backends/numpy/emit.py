@@ -16,6 +16,7 @@ from nnspec.backends.source import Names, Writer, literal
 from nnspec.backends.values import sample_batch
 
 if TYPE_CHECKING:
+    from nnspec.backends.numpy.members import Members
     from nnspec.backends.numpy.steps import Facts
     from nnspec.backends.program import ClassDef, Program
     from nnspec.ir.graph import Graph
@@ -29,7 +30,8 @@ def emit(graph: Graph, options: Options = Options()) -> str:  # noqa: B008  # an
     program = build(graph, options.verify)
     _keep_apart(program)
     known: dict[ClassDef, Facts] = {}
-    printers = {d: ClassPrinter(d, known, d is program.root) for d in program.classes}
+    members: dict[ClassDef, Members] = {}
+    printers = {d: ClassPrinter(d, known, members, d is program.root) for d in program.classes}
     functions = Functions(program, options, printers)
     functions.prepare()
     body = Writer()

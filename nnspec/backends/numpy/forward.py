@@ -137,11 +137,16 @@ def print_unpack(names: list[str], out: Writer) -> None:
 
 
 class ClassPrinter:
-    """One emitted class. `plan` it first: what it returns gradients of is asked before it is printed."""
+    """One emitted class. `plan` it first: what it returns gradients of is asked before it is printed.
 
-    def __init__(self, definition: ClassDef, known: dict[ClassDef, Facts], is_root: bool) -> None:
+    `known` and `members` are what was found of the classes before it.
+    """
+
+    def __init__(
+        self, definition: ClassDef, known: dict[ClassDef, Facts], members: dict[ClassDef, Members], is_root: bool
+    ) -> None:
         self.definition = definition
-        self.members = Members(definition)
+        self.members = Members(definition, members)
         self.constructor = inner_writer(2)
         self.members.print(definition.body, self.constructor)
         self.plan = Plan(definition, self.members, known).walk(gradients=set() if is_root else None)

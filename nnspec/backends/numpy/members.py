@@ -35,8 +35,10 @@ class Members:
     otherwise than the attribute stands in `renamed`.
     """
 
-    def __init__(self, definition: ClassDef) -> None:
+    def __init__(self, definition: ClassDef, others: dict[ClassDef, Members]) -> None:
         self.definition = definition
+        self.others = others  # of the classes before this one
+        others[definition] = self
         self.made: set[Path] = set()
         self.containers: set[Path] = set()
         self.attributes: dict[str, str] = {}
@@ -81,6 +83,8 @@ class Members:
 
     def reference(self, member: Member | None) -> str:
         assert member is not None
+        if member.deep:
+            return "self" + "".join(self.others[owner].locate(name) for owner, name in member.deep)
         return member.captured or self.place(member.path)
 
     def label(self, member: Member | None) -> str:
@@ -118,7 +122,7 @@ class Members:
 
     def first(self, member: Member) -> bool:
         """Whether this place constructs the member: it is the class's own, and was not made before."""
-        if member.captured or member.path in self.made:
+        if not member.path or member.path in self.made:
             return False
         self.made.add(member.path)
         return True
@@ -199,11 +203,7 @@ def print_branches(out: Writer, condition: str, then: Writer, otherwise: Writer)
 
 def _paths(body: list[Statement]) -> list[Path]:
     """The paths of all members that statements (and those inside them) use and this class owns."""
-    return [
-        s.member.path
-        for s in walk(body)
-        if isinstance(s, Apply | Invoke) and s.member is not None and not s.member.captured
-    ]
+    return [s.member.path for s in walk(body) if isinstance(s, Apply | Invoke) and s.member and s.member.path]
 
 
 def construct(use: OpUse) -> str:

@@ -60,7 +60,7 @@ class Functions:
         assert training is not None
         taken = {*objective.inputs, *objective.captures}
         self.penalties = _penalised(self.program, "weights" if "weights" not in taken else "penalised")
-        members = Members(objective)
+        members = Members(objective, {})
         places = {i: self.results.index(v) for i, v in enumerate(training.reads) if v in self.results}
         needing = {i for i, place in places.items() if place in facts.outputs}
         self.plan = Plan(objective, members, self.known, "model", self.penalties).walk(needing)
