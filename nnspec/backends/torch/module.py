@@ -21,31 +21,23 @@ from nnspec.backends.program import (
 )
 from nnspec.backends.source import Writer, literal
 from nnspec.backends.torch.losses import penalty
+from nnspec.backends.torch.members import (
+    RESERVED,
+    build,
+    construct,
+    is_numbered,
+    labels_of,
+    member_paths,
+    note,
+    place,
+    reference,
+)
 from nnspec.backends.torch.rows import row
-from nnspec.ir.graph import Choice, Declare, Loop
-from nnspec.ir.types import show_shape
 
 if TYPE_CHECKING:
-    from nnspec.backends.program import OpUse
-    from nnspec.ir.graph import Item
+    pass
 
 Path = tuple[str | LoopKey, ...]
-
-
-# What `nn.Module` calls its own: no member can have such a name, in emitted files or anywhere in PyTorch.
-# fmt: off
-_TAKEN = frozenset([
-    "T_destination", "add_module", "apply", "bfloat16", "buffers", "call_super_init", "children", "compile", "cpu",
-    "cuda", "double", "dump_patches", "eval", "extra_repr", "float", "forward", "get_buffer", "get_extra_state",
-    "get_parameter", "get_submodule", "half", "ipu", "load_state_dict", "modules", "mtia", "named_buffers",
-    "named_children", "named_modules", "named_parameters", "parameters", "register_backward_hook", "register_buffer",
-    "register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook",
-    "register_full_backward_pre_hook", "register_load_state_dict_post_hook", "register_load_state_dict_pre_hook",
-    "register_module", "register_parameter", "register_state_dict_post_hook", "register_state_dict_pre_hook",
-    "requires_grad_", "set_extra_state", "set_submodule", "share_memory", "state_dict", "to", "to_empty", "train",
-    "training", "type", "xpu", "zero_grad",
-])
-# fmt: on
 
 
 class ModulePrinter:
@@ -128,7 +120,7 @@ class ModulePrinter:
 
     def store(self, out: Writer, statement: Statement, path: Path, source: str) -> None:
         """`self.conv1 = ...`, or an entry of the container that holds it."""
-        if path[0] in _TAKEN:
+        if path[0] in RESERVED:
             raise Unsupported(f"no member can be called `{path[0]}`, which is nn.Module's own", statement.span)
         for depth in range(1, len(path)):
             self.contain(out, path[:depth])
@@ -151,7 +143,7 @@ class ModulePrinter:
             self.claim(loop)
             self.store(out, loop, loop.name, self.sequential([loop]))
             return
-        for path in _paths(loop.body):
+        for path in member_paths(loop.body):
             for depth in range(1, len(path)):
                 if not any(isinstance(part, LoopKey) and part.loop is loop for part in path[:depth]):
                     self.contain(out, path[:depth])
@@ -183,7 +175,7 @@ class ModulePrinter:
             return False
         steps = [statement] if isinstance(statement, ForEach) else statement.body
         nested = any(isinstance(s, ForEach) and any(isinstance(i, ForEach) for i in s.body) for s in steps)
-        return not nested or _numbered([label for s in steps for label in _labels(s)])
+        return not nested or is_numbered([label for s in steps for label in labels_of(s)])
 
     def fits(self, statement: Statement) -> bool:
         if isinstance(statement, Apply):
@@ -206,8 +198,8 @@ class ModulePrinter:
 
     def sequential(self, body: list[Statement]) -> str:
         """`nn.Sequential(...)`; steps keep their numbers, or their labels where they have some."""
-        labels = [label for statement in body for label in _labels(statement)]
-        if _numbered(labels):
+        labels = [label for statement in body for label in labels_of(statement)]
+        if is_numbered(labels):
             return f"nn.Sequential({', '.join(self.step(s) for s in body)})"
         return f"nn.Sequential(OrderedDict([{', '.join(self.labelled(s) for s in body)}]))"
 
@@ -231,9 +223,9 @@ class ModulePrinter:
     def labelled(self, statement: Statement) -> str:
         """`("conv1", nn.Conv2d(...))`, or a starred list of such pairs for copies."""
         if not isinstance(statement, ForEach):
-            return f"({literal(_labels(statement)[0])}, {self.step(statement)})"
+            return f"({literal(labels_of(statement)[0])}, {self.step(statement)})"
         steps = [self.step(s) for s in statement.body]
-        keys = _labels(statement)
+        keys = labels_of(statement)
         rows = [keys[k * len(steps) : (k + 1) * len(steps)] for k in range(statement.count)]
         names = [statement.key([r[j] for r in rows]) for j in range(len(steps))]
         pairs = [f"({name}, {step})" for name, step in zip(names, steps, strict=True)]
@@ -379,87 +371,3 @@ def _if_else(out: Writer, condition: str, then: Writer, otherwise: Writer) -> No
     elif otherwise.lines:
         out.line(f"if not {condition}:" if condition.replace(".", "").isidentifier() else f"if not ({condition}):")
         out.lines.extend(otherwise.lines)
-
-
-def _numbered(labels: list[str]) -> bool:
-    return labels == [str(k) for k in range(len(labels))]
-
-
-def _labels(statement: Statement) -> list[str]:
-    """The keys that a step takes in its Sequential: one, or one for each written-out copy."""
-    if isinstance(statement, ForEach):
-        return [label for items in statement.loop.iterations for label in _written_out(items)]
-    if isinstance(statement, Group):
-        return [statement.label]
-    if isinstance(statement, Apply):
-        return [statement.use.nodes[0].label]
-    assert isinstance(statement, Invoke)
-    return [statement.calls[0].label]
-
-
-def _written_out(items: list[Item]) -> list[str]:
-    """The keys of an iteration's steps, those of loops written out inside it in place."""
-    found: list[str] = []
-    for item in items:
-        if isinstance(item, Loop):
-            found.extend(label for iteration in item.iterations for label in _written_out(iteration))
-        elif isinstance(item, Choice):
-            found.extend(_written_out(item.items))
-        elif not isinstance(item, Declare):
-            found.append(item.label)
-    return found
-
-
-def _paths(body: list[Statement]) -> list[Path]:
-    """The paths of all members that statements (and those inside them) use."""
-    from nnspec.backends.program import walk
-
-    return [s.member.path for s in walk(body) if isinstance(s, Apply | Invoke) and s.member and s.member.path]
-
-
-def construct(use: OpUse) -> str:
-    make = row(use).construct
-    assert make is not None
-    return make(use)
-
-
-def build(invoke: Invoke | None) -> str:
-    """`Bottleneck(in_channels, 64, stride=2)`: arguments with defaults by name, left out where they hold."""
-    assert invoke is not None
-    parts = []
-    for argument, source in invoke.constructor:
-        if argument.default is None:
-            parts.append(source)
-        elif source != literal(argument.default):
-            parts.append(f"{argument.name}={source}")
-    return f"{invoke.definition.name}({', '.join(parts)})"
-
-
-def place(path: Path) -> str:
-    """`self.features["0"]`; inside a loop the varying part is the loop's key variable."""
-    source = "self"
-    for position, part in enumerate(path):
-        if isinstance(part, LoopKey):
-            source += f"[{part.source()}]"
-        else:
-            source += f"[{literal(part)}]" if position else f".{part}"
-    return source
-
-
-def reference(member: Member | None) -> str:
-    assert member is not None
-    if member.deep:
-        return f"self.get_submodule({literal('.'.join(name for _, name in member.deep))})"
-    return member.captured or place(member.path)
-
-
-def note(statement: Apply | Invoke | Group | ForEach) -> str:
-    """The shape of the result where it is not that of the input and the same in every use."""
-    if isinstance(statement, Group | ForEach):
-        return ""
-    items = statement.use.nodes if isinstance(statement, Apply) else statement.calls
-    shapes = {item.outputs[0].type.shape for item in items}
-    before = {item.inputs[0].type.shape for item in items if item.inputs}
-    if len(shapes) != 1 or shapes == before or len(items[0].outputs) != 1:
-        return ""
-    return show_shape(shapes.pop())

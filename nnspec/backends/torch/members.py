@@ -1,0 +1,114 @@
+"""How members of a class are spelled in PyTorch: where they live, how they are made, what they are called."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nnspec.backends.program import Apply, ForEach, Group, Invoke, LoopKey, Member, Statement, walk
+from nnspec.backends.source import literal
+from nnspec.backends.torch.rows import row
+from nnspec.ir.graph import Choice, Declare, Loop
+from nnspec.ir.types import show_shape
+
+if TYPE_CHECKING:
+    from nnspec.backends.program import OpUse
+    from nnspec.ir.graph import Item
+
+    Path = tuple[str | LoopKey, ...]
+
+# What `nn.Module` calls its own: no member can have such a name, in emitted files or anywhere in PyTorch.
+# fmt: off
+RESERVED = frozenset([
+    "T_destination", "add_module", "apply", "bfloat16", "buffers", "call_super_init", "children", "compile", "cpu",
+    "cuda", "double", "dump_patches", "eval", "extra_repr", "float", "forward", "get_buffer", "get_extra_state",
+    "get_parameter", "get_submodule", "half", "ipu", "load_state_dict", "modules", "mtia", "named_buffers",
+    "named_children", "named_modules", "named_parameters", "parameters", "register_backward_hook", "register_buffer",
+    "register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook",
+    "register_full_backward_pre_hook", "register_load_state_dict_post_hook", "register_load_state_dict_pre_hook",
+    "register_module", "register_parameter", "register_state_dict_post_hook", "register_state_dict_pre_hook",
+    "requires_grad_", "set_extra_state", "set_submodule", "share_memory", "state_dict", "to", "to_empty", "train",
+    "training", "type", "xpu", "zero_grad",
+])
+# fmt: on
+
+
+def is_numbered(labels: list[str]) -> bool:
+    return labels == [str(k) for k in range(len(labels))]
+
+
+def labels_of(statement: Statement) -> list[str]:
+    """The keys that a step takes in its Sequential: one, or one for each written-out copy."""
+    if isinstance(statement, ForEach):
+        return [label for items in statement.loop.iterations for label in _written_out(items)]
+    if isinstance(statement, Group):
+        return [statement.label]
+    if isinstance(statement, Apply):
+        return [statement.use.nodes[0].label]
+    assert isinstance(statement, Invoke)
+    return [statement.calls[0].label]
+
+
+def _written_out(items: list[Item]) -> list[str]:
+    """The keys of an iteration's steps, those of loops written out inside it in place."""
+    found: list[str] = []
+    for item in items:
+        if isinstance(item, Loop):
+            found.extend(label for iteration in item.iterations for label in _written_out(iteration))
+        elif isinstance(item, Choice):
+            found.extend(_written_out(item.items))
+        elif not isinstance(item, Declare):
+            found.append(item.label)
+    return found
+
+
+def member_paths(body: list[Statement]) -> list[Path]:
+    """The paths of all members that statements (and those inside them) use."""
+    return [s.member.path for s in walk(body) if isinstance(s, Apply | Invoke) and s.member and s.member.path]
+
+
+def construct(use: OpUse) -> str:
+    make = row(use).construct
+    assert make is not None
+    return make(use)
+
+
+def build(invoke: Invoke | None) -> str:
+    """`Bottleneck(in_channels, 64, stride=2)`: arguments with defaults by name, left out where they hold."""
+    assert invoke is not None
+    parts = []
+    for argument, source in invoke.constructor:
+        if argument.default is None:
+            parts.append(source)
+        elif source != literal(argument.default):
+            parts.append(f"{argument.name}={source}")
+    return f"{invoke.definition.name}({', '.join(parts)})"
+
+
+def place(path: Path) -> str:
+    """`self.features["0"]`; inside a loop the varying part is the loop's key variable."""
+    source = "self"
+    for position, part in enumerate(path):
+        if isinstance(part, LoopKey):
+            source += f"[{part.source()}]"
+        else:
+            source += f"[{literal(part)}]" if position else f".{part}"
+    return source
+
+
+def reference(member: Member | None) -> str:
+    assert member is not None
+    if member.deep:
+        return f"self.get_submodule({literal('.'.join(name for _, name in member.deep))})"
+    return member.captured or place(member.path)
+
+
+def note(statement: Apply | Invoke | Group | ForEach) -> str:
+    """The shape of the result where it is not that of the input and the same in every use."""
+    if isinstance(statement, Group | ForEach):
+        return ""
+    items = statement.use.nodes if isinstance(statement, Apply) else statement.calls
+    shapes = {item.outputs[0].type.shape for item in items}
+    before = {item.inputs[0].type.shape for item in items if item.inputs}
+    if len(shapes) != 1 or shapes == before or len(items[0].outputs) != 1:
+        return ""
+    return show_shape(shapes.pop())
