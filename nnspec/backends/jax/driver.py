@@ -46,14 +46,38 @@ class Driver:
         self._data: tuple[Any, dict[str, jax.Array]] | None = None
         self._jitted: dict[Any, Callable[..., Any]] = {}
         self._steps = 0
+        make = self.module.Model.init
+        self._given = ("key",) if "key" in inspect.signature(make).parameters else ()
+        self._model: Any = None
+        self._opt_state: Any = None
         with self._working():
             self.key = jax.random.key(seed)
-            make = self.module.Model.init
-            given = {"key": self.key} if "key" in inspect.signature(make).parameters else {}
-            self.model = make(**given)
-            self.opt_state = None
-            if hasattr(self.module, "optimizer"):
-                self.opt_state = self.module.optimizer(self._rates(None)).init(self.model)
+            self._form = jax.eval_shape(make, *[self.key for _ in self._given])  # shapes alone: nothing is drawn yet
+
+    @property
+    def model(self) -> Any:
+        """The emitted model; its own initialisation in one compiled call, unless a state was loaded."""
+        if self._model is None:
+            with self._working():
+                self._model = jax.jit(self.module.Model.init)(*[self.key for _ in self._given])
+        return self._model
+
+    @model.setter
+    def model(self, model: Any) -> None:
+        self._model = model
+
+    @property
+    def opt_state(self) -> Any:
+        """The state of the optimizer, zeros before the first step."""
+        if self._opt_state is None and hasattr(self.module, "optimizer"):
+            with self._working():
+                form = jax.eval_shape(self.module.optimizer(self._rates(None)).init, self._form)
+                self._opt_state = jax.tree.map(lambda leaf: jax.device_put(np.zeros(leaf.shape, leaf.dtype)), form)
+        return self._opt_state
+
+    @opt_state.setter
+    def opt_state(self, state: Any) -> None:
+        self._opt_state = state
 
     @contextmanager
     def _working(self) -> Iterator[None]:
@@ -65,14 +89,14 @@ class Driver:
 
     def load(self, state: State) -> None:
         with self._working():
-            held = self.module.to_state(self.model)
+            held = self.module.to_state(self._form)
             require_same_names(set(state), set(held), "the state")
             for path, leaf in held.items():
                 if tuple(state[path].shape) != leaf.shape:
                     raise ValueError(
                         f"the state: {path} has shape {tuple(state[path].shape)}, the model {tuple(leaf.shape)}"
                     )
-            self.model = self.module.from_state(self.model, state)
+            self.model = self.module.from_state(self._form, state)
 
     def state(self) -> dict[str, Array]:
         with self._working():
@@ -83,7 +107,7 @@ class Driver:
         found = self.module.to_state(tree)
         if not hasattr(self.module, "labels"):
             return {path: leaf for path, leaf in found.items() if not path.endswith(_BUFFERS)}
-        rules = self.module.to_state(self.module.labels(self.model))
+        rules = self.module.to_state(self.module.labels(self._form))
         return {path: leaf for path, leaf in found.items() if rules[path] != "frozen"}
 
     def optimizer_state(self) -> dict[str, Array]:
@@ -145,9 +169,9 @@ class Driver:
     def update(self, gradients: State, lr: tuple[float, ...]) -> None:
         self._steps += 1
         with self._working():
-            held = self.module.to_state(self.model)
+            held = self.module.to_state(self._form)
             full = {p: gradients[p] if p in gradients else np.zeros(leaf.shape) for p, leaf in held.items()}
-            grads = self.module.from_state(self.model, full)
+            grads = self.module.from_state(self._form, full)
             self.model, self.opt_state = self._jit("update")(self.model, self.opt_state, grads, self._rates(lr))
 
     def train_steps(self, data: State, order: Array, lr: Array, *, first_step: int) -> Array:
