@@ -368,6 +368,7 @@ class ClassDef:
         self.returns: list[str] = []
         self.arguments: list[Argument] = []
         self.numbers: dict[Key, OpUse] = {}  # constants that are written where they are used
+        self.chain = False  # whether one value runs straight through its body
         self.training = False  # whether its forward behaves differently in training (noise, batch norm)
         self.stateful = False  # whether it updates running statistics
         self.noisy = False  # whether it draws random numbers

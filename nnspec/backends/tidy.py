@@ -136,6 +136,9 @@ def mark_chains(definition: ClassDef, signature: Signature) -> None:
             statement.chain = _is_chain(statement.body, statement.entry, statement.exit, reads)
         elif isinstance(statement, ForEach) and statement.carried:
             statement.chain = _is_chain(statement.body, statement.inner, statement.last, reads)
+    ends = (signature.outputs[0],) if len(signature.outputs) == 1 else ()
+    if len(definition.module.inputs) == 1 and not definition.module.captures and ends:
+        definition.chain = _is_chain(definition.body, ("in", 0), ends[0], reads)
 
 
 def _is_chain(body: list[Statement], entry: Any, exit: Any, reads: dict[Any, int]) -> bool:

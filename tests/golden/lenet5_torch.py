@@ -60,7 +60,7 @@ def loss(model: LeNet5, batch: dict[str, Tensor], step: int = 1) -> Tensor:
     """What training minimises, averaged over the batch."""
     logits = model(batch["image"])
     label = batch["label"]
-    return F.cross_entropy(logits, label)  # []
+    return F.cross_entropy(logits, label)
 
 
 def make_optimizer(model: LeNet5) -> torch.optim.Optimizer:

@@ -144,19 +144,22 @@ class BatchNorm:
             axes = (0, *range(2, x.ndim))
             count = x.size // x.shape[1]
             mean, var = x.mean(axes), x.var(axes)
-            rate, unbiased = self.momentum, var * (count / max(count - 1, 1))
+            unbiased = var * (count / max(count - 1, 1))
             layer = replace(
                 self,
-                running_mean=(1 - rate) * self.running_mean + rate * mean,
-                running_var=(1 - rate) * self.running_var + rate * unbiased,
+                running_mean=self.towards(self.running_mean, mean),
+                running_var=self.towards(self.running_var, unbiased),
             )
-            layer = lax.stop_gradient(layer)
         y = (x - channels(mean, x.ndim)) / jnp.sqrt(channels(var, x.ndim) + self.eps)
         if self.weight is not None:
             y = y * channels(self.weight, x.ndim)
         if self.bias is not None:
             y = y + channels(self.bias, x.ndim)
         return y, layer
+
+    def towards(self, running: Array, new: Array) -> Array:
+        """A running statistic after one more batch; no gradient passes."""
+        return (1 - self.momentum) * running + self.momentum * lax.stop_gradient(new)
 
 
 def spread(value: int | tuple[int, ...], axes: int) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ Cache = Any
 Init = Callable[[np.random.Generator, tuple[int, ...]], Array]
 Scratch = dict[str, Array]
 Outs = tuple[Array | None, ...]
+Windows = tuple[tuple[int, ...], ...]  # stride, padding, dilation of each axis
 Sizes = int | tuple[int, ...]  # one for all spatial axes, or one for each
 Numbers = Any  # a number or nested tuples of numbers
 Axes = tuple[int, ...]
@@ -166,30 +167,25 @@ def conv_forward(
     out: Array | None = None,
     scratch: Scratch | None = None,
 ) -> tuple[Array, Cache]:
-    """y[n, o] = bias[o] + sum_c x[n, c] * weight[o, c], cross-correlated over the
-    spatial axes.
+    """y[n, o] = bias[o] + sum_c x[n, c] * weight[o, c], cross-correlated over space.
 
-    x (N, C, *spatial), weight (O, C / groups, *kernel), bias (O) -> y (N, O, *M) with M
-    = (S + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1. The memory of y is
-    ordered (O, N, *M), as the product leaves it, unless `out` says otherwise.
+    x (N, C, *S), weight (O, C / groups, *kernel), bias (O) -> y (N, O, *M) with
+    M = (S + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1. In memory the
+    examples of y come last, (O, *M, N), unless `out` says otherwise.
     """
-    stride, padding, dilation = (
-        per_axis(v, x.ndim - 2) for v in (stride, padding, dilation)
-    )
-    columns = im2col(
-        x, weight.shape[2:], stride, padding, dilation, scratch
-    )  # (C, *kernel, N, *M)
-    batch, size = x.shape[0], columns.shape[2 - x.ndim :]
+    windows = per_axis((stride, padding, dilation), x.ndim - 2)
+    columns = im2col(x, weight.shape[2:], windows, scratch)  # (C, *kernel, *M, N)
+    size = columns.shape[x.ndim - 1 :]
     w = weight.reshape(groups, weight.shape[0] // groups, -1)
     columns = columns.reshape(groups, w.shape[2], -1)
     y = np.matmul(w, columns).reshape(weight.shape[0], -1)
     if bias is not None:
         y += bias[:, None]
-    y = np.swapaxes(y.reshape(weight.shape[0], batch, *size), 0, 1)
+    y = np.moveaxis(y.reshape(weight.shape[0], *size), -1, 0)
     if out is not None:
         out[...] = y
         y = out
-    return y, (columns, weight, x.shape, stride, padding, dilation, groups)
+    return y, (columns, weight, x.shape, windows, groups)
 
 
 def conv_backward(
@@ -201,13 +197,13 @@ def conv_backward(
     """dx, dweight, dbias: dcolumns = W^T dy, added back to where the columns were read;
     dW = dy columns^T.
     """
-    _, weight, shape, stride, padding, dilation, groups = cache
+    _, weight, shape, windows, groups = cache
     dweight, dbias = conv_backward_parameters(dy, cache, out[1:])
-    dy = np.swapaxes(dy, 0, 1)  # (O, N, *M)
     w = weight.reshape(groups, weight.shape[0] // groups, -1)
-    dcolumns = np.matmul(np.swapaxes(w, 1, 2), dy.reshape(groups, w.shape[1], -1))
-    dcolumns = dcolumns.reshape(shape[1], *weight.shape[2:], shape[0], *dy.shape[2:])
-    dx = col2im(dcolumns, shape, weight.shape[2:], stride, padding, dilation, scratch)
+    rows = np.moveaxis(dy, 0, -1).reshape(groups, w.shape[1], -1)
+    dcolumns = np.matmul(np.swapaxes(w, 1, 2), rows)
+    dcolumns = dcolumns.reshape(shape[1], *weight.shape[2:], *dy.shape[2:], shape[0])
+    dx = col2im(dcolumns, shape, weight.shape[2:], windows, scratch)
     if out[0] is not None:
         out[0][...] = dx
         dx = out[0]
@@ -218,41 +214,34 @@ def conv_backward_parameters(
     dy: Array, cache: Cache, out: Outs = (None, None)
 ) -> tuple[Array, Array]:
     """dweight and dbias alone: what a layer needs whose input is data."""
-    columns, weight, _, _, _, _, groups = cache
-    dy = np.swapaxes(dy, 0, 1).reshape(weight.shape[0], -1)  # (O, N * M)
-    rows = dy.reshape(groups, weight.shape[0] // groups, -1)
-    target = None if out[0] is None else out[0].reshape(groups, rows.shape[1], -1)
-    dweight = np.matmul(rows, np.swapaxes(columns, 1, 2), out=target).reshape(
-        weight.shape
-    )
-    return dweight, np.sum(dy, axis=1, out=out[1])
+    columns, weight, _, _, groups = cache
+    rows = np.moveaxis(dy, 0, -1).reshape(weight.shape[0], -1)  # (O, M * N)
+    dbias = np.sum(rows, axis=1, out=out[1])
+    grouped = rows.reshape(groups, weight.shape[0] // groups, -1)
+    target = None if out[0] is None else out[0].reshape(groups, grouped.shape[1], -1)
+    dweight = np.matmul(grouped, np.swapaxes(columns, 1, 2), out=target)
+    return dweight.reshape(weight.shape), dbias
 
 
 def im2col(
     x: Array,
     kernel: tuple[int, ...],
-    stride: tuple[int, ...],
-    padding: tuple[int, ...],
-    dilation: tuple[int, ...],
+    windows: Windows,
     scratch: Scratch | None = None,
 ) -> Array:
-    """The windows of x (N, C, *spatial) as columns (C, *kernel, N, *M)."""
-    rank = len(kernel)
-    if any(padding):
-        x = np.pad(x, ((0, 0), (0, 0), *((p, p) for p in padding)))
-    extent = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
-    windows = np.lib.stride_tricks.sliding_window_view(
-        x, extent, axis=tuple(range(2, 2 + rank))
-    )
-    steps = tuple(slice(None, None, s) for s in (*stride, *dilation))
-    windows = windows[(slice(None), slice(None), *steps)]
-    windows = np.transpose(
-        windows, (1, *range(2 + rank, 2 + 2 * rank), 0, *range(2, 2 + rank))
-    )
-    if scratch is None:
-        return np.ascontiguousarray(windows)
-    columns = buffer(scratch, "columns", windows.shape, x.dtype)
-    columns[...] = windows
+    """The windows of x (N, C, *S) as columns (C, *kernel, *M, N).
+
+    Examples come last, so that what is copied are long runs.
+    """
+    stride, padding, dilation = windows
+    padded = pad_examples_last(x, padding, scratch)
+    extent = zip(padded.shape[1:-1], kernel, stride, dilation, strict=True)
+    size = tuple((n - d * (k - 1) - 1) // s + 1 for n, k, s, d in extent)
+    shape = (x.shape[1], *kernel, *size, x.shape[0])
+    columns = buffer(scratch, "columns", shape, x.dtype)
+    for offset in np.ndindex(*kernel):
+        window = window_at(offset, size, stride, dilation)
+        columns[(slice(None), *offset)] = padded[window]
     return columns
 
 
@@ -260,48 +249,66 @@ def col2im(
     columns: Array,
     shape: tuple[int, ...],
     kernel: tuple[int, ...],
-    stride: tuple[int, ...],
-    padding: tuple[int, ...],
-    dilation: tuple[int, ...],
+    windows: Windows,
     scratch: Scratch | None = None,
 ) -> Array:
-    """The transpose of `im2col`: columns (C, *kernel, N, *M) added up where they were
-    read, (N, C, *spatial).
+    """The transpose of `im2col`: columns (C, *kernel, *M, N) added up where they were
+    read, (N, C, *S).
     """
+    stride, padding, dilation = windows
     batch, channels, *spatial = shape
-    padded = (
-        channels,
-        batch,
-        *(n + 2 * p for n, p in zip(spatial, padding, strict=True)),
-    )
-    x = (
-        np.zeros(padded, columns.dtype)
-        if scratch is None
-        else buffer(scratch, "padded", padded, columns.dtype)
-    )
-    x[...] = 0.0
-    size = columns.shape[len(kernel) + 2 :]
+    sizes = [n + 2 * p for n, p in zip(spatial, padding, strict=True)]
+    padded = buffer(scratch, "sums", (channels, *sizes, batch), columns.dtype)
+    padded[...] = 0.0
+    size = columns.shape[len(kernel) + 1 : -1]
     for offset in np.ndindex(*kernel):
-        starts = tuple(o * d for o, d in zip(offset, dilation, strict=True))
-        window = tuple(
-            slice(a, a + (m - 1) * s + 1, s)
-            for a, m, s in zip(starts, size, stride, strict=True)
-        )
-        x[(slice(None), slice(None), *window)] += columns[(slice(None), *offset)]
-    inside = tuple(slice(p, p + n) for p, n in zip(padding, spatial, strict=True))
-    dx: Array = np.swapaxes(x[(slice(None), slice(None), *inside)], 0, 1)
+        window = window_at(offset, size, stride, dilation)
+        padded[window] += columns[(slice(None), *offset)]
+    inside = [slice(p, p + n) for p, n in zip(padding, spatial, strict=True)]
+    dx: Array = np.moveaxis(padded[(slice(None), *inside)], -1, 0)
     return dx
 
 
-def per_axis(value: Sizes, rank: int) -> tuple[int, ...]:
-    """One number for each spatial axis."""
-    return value if isinstance(value, tuple) else (value,) * rank
+def pad_examples_last(
+    x: Array, padding: tuple[int, ...], scratch: Scratch | None
+) -> Array:
+    """x (N, C, *S) as (C, *S, N), with zeros around the spatial axes."""
+    x = np.moveaxis(x, 0, -1)
+    if not any(padding):
+        return x
+    sizes = [n + 2 * p for n, p in zip(x.shape[1:-1], padding, strict=True)]
+    padded = buffer(scratch, "padded", (x.shape[0], *sizes, x.shape[-1]), x.dtype)
+    padded[...] = 0.0
+    inside = [slice(p, p + n) for p, n in zip(padding, x.shape[1:-1], strict=True)]
+    padded[(slice(None), *inside)] = x
+    return padded
 
 
-def buffer(scratch: Scratch, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
-    """The array kept in `scratch` under `name`, made anew when its shape or dtype
-    changed.
-    """
+def window_at(
+    offset: tuple[int, ...],
+    size: tuple[int, ...],
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
+) -> tuple[slice, ...]:
+    """Where the entry at `offset` of every window stands in (C, *S, N)."""
+    axes = zip(offset, size, stride, dilation, strict=True)
+    return (
+        slice(None),
+        *(slice(o * d, o * d + (m - 1) * s + 1, s) for o, m, s, d in axes),
+    )
+
+
+def per_axis(settings: tuple[Sizes, ...], rank: int) -> Windows:
+    """Each setting as one number for each spatial axis."""
+    return tuple(v if isinstance(v, tuple) else (v,) * rank for v in settings)
+
+
+def buffer(
+    scratch: Scratch | None, name: str, shape: tuple[int, ...], dtype: Any
+) -> Array:
+    """A new array; or the one kept in `scratch`, while shape and dtype stay."""
+    if scratch is None:
+        return np.empty(shape, dtype)
     found = scratch.get(name)
     if found is None or found.shape != shape or found.dtype != dtype:
         found = scratch[name] = np.empty(shape, dtype)
@@ -759,12 +766,12 @@ def parameter_groups(
     return groups
 
 
-def l2_penalty(weights: list[Parameter]) -> Any:
+def l2_penalty_forward(weights: list[Parameter]) -> tuple[Any, Cache]:
     """Half the sum of the squares of all weights."""
-    return 0.5 * sum(np.vdot(w.value, w.value) for w in weights)
+    return 0.5 * sum(np.vdot(w.value, w.value) for w in weights), weights
 
 
-def l2_penalty_backward(dy: Any, weights: list[Parameter]) -> None:
+def l2_penalty_backward(dy: Any, weights: Cache) -> None:
     """Adds dy * w to the gradient of each weight w."""
     for w in weights:
         w.grad += dy * w.value
@@ -934,18 +941,18 @@ def loss(
     logits, model_cache = model.forward(batch["image"], training)
     label = batch["label"]
     x, cross_entropy_cache = cross_entropy_forward(logits, label, mean=True)
-    y = l2_penalty(weights(model))
+    y, l2_penalty_cache = l2_penalty_forward(weights(model))
     y = 0.0001 * y
     x = x + y
-    return x, (model_cache, cross_entropy_cache)
+    return x, (model_cache, cross_entropy_cache, l2_penalty_cache)
 
 
 def backward(model: ResNet, dx: Array, cache: Cache) -> None:
     """Backpropagation: adds to the gradient of every parameter."""
-    model_cache, cross_entropy_cache = cache
+    model_cache, cross_entropy_cache, l2_penalty_cache = cache
     dy = dx
     dy = 0.0001 * dy
-    l2_penalty_backward(dy, weights(model))
+    l2_penalty_backward(dy, l2_penalty_cache)
     dlogits = cross_entropy_backward(dx, cross_entropy_cache)
     model.backward(dlogits, model_cache)
 

@@ -19,9 +19,37 @@ if TYPE_CHECKING:
     from nnspec.ir.graph import Graph
 
 
+# Names that the file uses itself, so that no class or variable of a spec takes one.
+_RESERVED = frozenset(
+    [
+        "F",
+        "Tensor",
+        "OrderedDict",
+        "Sequence",
+        "SEED",
+        "attention",
+        "evaluate",
+        "gradients",
+        "initialise",
+        "make_optimizer",
+        "math",
+        "nn",
+        "outputs",
+        "share",
+        "sinusoid",
+        "torch",
+        "train_step",
+        "train_steps",
+        "update",
+        "weights",
+        "with_noise",
+    ]
+)
+
+
 def emit(graph: Graph, options: Options = Options()) -> str:  # noqa: B008  # an immutable record
     """The whole file. Raises `Unsupported` at an op that has no row."""
-    program = build(graph, options.verify)
+    program = build(graph, options.verify, _RESERVED)
     body = Writer()
     helpers = Writer()
     for definition in program.classes:

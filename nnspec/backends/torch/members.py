@@ -91,8 +91,13 @@ def place(path: Path) -> str:
         if isinstance(part, LoopKey):
             source += f"[{part.source()}]"
         else:
-            source += f"[{literal(part)}]" if position else f".{part}"
+            source += f"[{literal(part)}]" if position else _attribute(part)
     return source
+
+
+def _attribute(name: str) -> str:
+    """An attribute; the numbered steps of a composition are reached by name."""
+    return f".get_submodule({literal(name)})" if name.isdigit() else f".{name}"
 
 
 def reference(member: Member | None) -> str:
@@ -109,6 +114,7 @@ def note(statement: Apply | Invoke | Group | ForEach) -> str:
     items = statement.use.nodes if isinstance(statement, Apply) else statement.calls
     shapes = {item.outputs[0].type.shape for item in items}
     before = {item.inputs[0].type.shape for item in items if item.inputs}
-    if len(shapes) != 1 or shapes == before or len(items[0].outputs) != 1:
+    shape = shapes.pop()
+    if shapes or before == {shape} or not shape or len(items[0].outputs) != 1:
         return ""
-    return show_shape(shapes.pop())
+    return show_shape(shape)

@@ -53,6 +53,9 @@ class ModulePrinter:
         self.aliases: dict[str, str] = {}  # variables that stand for an attribute, which is written instead
 
     def print(self, out: Writer, doc: str) -> None:
+        if self.is_numbered_chain():
+            self.print_sequential(out, doc)
+            return
         definition = self.definition
         members, body = _inner(2), _inner(2)
         self.members(definition.body, members)
@@ -63,12 +66,9 @@ class ModulePrinter:
         with out.indented(f"class {definition.name}(nn.Module):"):
             out.docstring(doc)
             out.blank()
-            signature = [
-                f"{a.name}: {a.annotation}" + (f" = {literal(a.default)}" if a.default is not None else "")
-                for a in definition.ordered_arguments()
-            ]
-            if signature or members.lines:
-                with out.indented(f"def __init__({', '.join(['self', *signature])}) -> None:"):
+            signature = self.signature()
+            if len(signature) > 1 or members.lines:
+                with out.indented(f"def __init__({', '.join(signature)}) -> None:"):
                     out.line("super().__init__()")
                     for name in kept:
                         out.line(f"self.{name} = {name}")
@@ -82,6 +82,26 @@ class ModulePrinter:
             result = "Tensor" if count == 1 else f"tuple[{', '.join(['Tensor'] * count)}]"
             with out.indented(f"def forward({', '.join(['self', *names])}) -> {result}:"):
                 out.lines.extend(body.lines)
+
+    def signature(self) -> list[str]:
+        """The arguments of the constructor, `self` first."""
+        given = self.definition.ordered_arguments()
+        defaults = [f" = {literal(a.default)}" if a.default is not None else "" for a in given]
+        return ["self", *(f"{a.name}: {a.annotation}{d}" for a, d in zip(given, defaults, strict=True))]
+
+    def is_numbered_chain(self) -> bool:
+        """Whether the class is a composition with a name: an `nn.Sequential` whose steps keep their numbers."""
+        if self.definition.module.kind != "layer" or not self.definition.chain or not self.definition.body:
+            return False
+        return all(map(self.fits, self.definition.body))
+
+    def print_sequential(self, out: Writer, doc: str) -> None:
+        steps = self.sequential(self.definition.body).removeprefix("nn.Sequential")
+        with out.indented(f"class {self.definition.name}(nn.Sequential):"):
+            out.docstring(doc)
+            out.blank()
+            with out.indented(f"def __init__({', '.join(self.signature())}) -> None:"):
+                out.line(f"super().__init__{steps}")
 
     # ---------------------------------------------------------------- members
 
@@ -124,7 +144,10 @@ class ModulePrinter:
             raise Unsupported(f"no member can be called `{path[0]}`, which is nn.Module's own", statement.span)
         for depth in range(1, len(path)):
             self.contain(out, path[:depth])
-        out.line(f"{place(path)} = {source}")
+        if len(path) == 1 and str(path[0]).isdigit():
+            out.line(f"self.add_module({literal(path[0])}, {source})")
+        else:
+            out.line(f"{place(path)} = {source}")
 
     def contain(self, out: Writer, path: Path) -> None:
         if path not in self.containers:
