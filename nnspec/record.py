@@ -62,7 +62,7 @@ class Record:
         return tuple(self.__dict__[name] for name in self._fields if name not in self._unequal)
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and self._key() == other._key()  # type: ignore[attr-defined]  # same type
+        return type(other) is type(self) and self._key() == other._key()
 
     def __hash__(self) -> int:
         return hash((type(self), self._key()))

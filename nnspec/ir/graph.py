@@ -156,7 +156,9 @@ class Loop:
 
     __slots__ = ("carried", "inputs", "iterations", "label", "name", "results", "span", "syntax", "values", "variables")
 
-    def __init__(self, name: str, label: str, variables: tuple[str, ...], carried: bool, syntax: Expr, span: Span) -> None:
+    def __init__(
+        self, name: str, label: str, variables: tuple[str, ...], carried: bool, syntax: Expr, span: Span
+    ) -> None:
         self.name = name
         self.label = label
         self.variables = variables

@@ -130,9 +130,9 @@ class BodyChecker(CallChecker):
     def bind(self, s: nodes.Bind, names: Names) -> None:
         known = self.known_value(s.value, s.names[0].span, names)
         if known.kind in LAYERS and id(s) not in self.program.poisoned:
-            name, text = s.names[0].id, self._excerpt(s.value.span) or "..."
-            help = f"let {name} = {text} (a new layer at every use), or layer {name} = {text} (one layer, shared)"
-            self.error("E0211", s.value, f"{name} = ... names a tensor or a number, this is a layer", help=help)
+            word, text = s.names[0].id, self._excerpt(s.value.span) or "..."
+            help = f"let {word} = {text} (a new layer at every use), or layer {word} = {text} (one layer, shared)"
+            self.error("E0211", s.value, f"{word} = ... names a tensor or a number, this is a layer", help=help)
             known = Known(ANY, known.span)
         if len(s.names) > 1 and known.kind in (NUMBER, BOOL, STRING):
             self.error("E0208", s.value, f"{len(s.names)} names for one value", help="as in a, b = x -> split(2)")

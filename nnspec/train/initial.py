@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnspec.passes.training import matches
+from nnspec.passes.rates import matches
 from nnspec.train.errors import TrainError
 
 if TYPE_CHECKING:
