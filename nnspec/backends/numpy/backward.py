@@ -255,10 +255,21 @@ class Backward:
         if any(kept(body) for body in entry.bodies):
             entry.used = True
         for body, inner in zip(entry.bodies, writers, strict=True):
-            names = kept(body)
+            names = _share_cache(entry, body, inner)
             if names:
                 inner.lines.insert(0, "    " * inner.depth + f"{', '.join(names)} = {entry.cache}")
         print_branches(out, branch.flag or branch.condition, *writers)
+
+
+def _share_cache(branch: Entry, body: list[Entry], inner: Writer) -> list[str]:
+    """The names that a side of a branch keeps; a single cache takes the name of the branch's own."""
+    names = kept(body)
+    for entry in body:
+        if names == [entry.cache] and entry.used:
+            inner.lines = [re.sub(rf"\b{entry.cache}\b", branch.cache, line) for line in inner.lines]
+            entry.cache = branch.cache
+            return []
+    return names
 
 
 def over_values(plan: Plan, loop: ForEach, lines: list[str]) -> tuple[str, list[str]] | None:

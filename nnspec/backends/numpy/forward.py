@@ -87,7 +87,8 @@ def _branch(plan: Plan, entry: Entry, branch: Branch, out: Writer) -> None:
         print_forward(plan, body, inner)
         if entry.used:
             names = kept(body)
-            inner.line(f"{entry.cache} = {', '.join(names) or 'None'}")
+            if names != [entry.cache]:
+                inner.line(f"{entry.cache} = {', '.join(names) or 'None'}")
         writers.append(inner)
     print_branches(out, branch.flag or branch.condition, *writers)
 

@@ -40,6 +40,8 @@ class Members:
         self.others = others  # of the classes before this one
         others[definition] = self
         self.made: set[Path] = set()
+        self.loops = 0
+        self.ahead: list[str] = []  # lines that stand before the loop that is being printed
         self.containers: set[Path] = set()
         self.attributes: dict[str, str] = {}
         self.steps = ""  # the attribute of a dict whose keys are first parts of paths
@@ -145,7 +147,13 @@ class Members:
                 if not any(isinstance(part, LoopKey) and part.loop is loop for part in path[:depth]):
                     self.contain(out, path[:depth])
         inner = inner_writer(out.depth + 1)
+        self.loops += 1
         self.print(loop.body, inner)
+        self.loops -= 1
+        if not self.loops:
+            for line in self.ahead:
+                out.line(line)
+            self.ahead.clear()
         if inner.lines:
             out.line(f"for {loop.header(inner.lines)}:")
             out.lines.extend(inner.lines)
@@ -154,8 +162,14 @@ class Members:
         then, otherwise = inner_writer(out.depth + 1), inner_writer(out.depth + 1)
         self.print(branch.then, then)
         self.print(branch.otherwise, otherwise)
+        if branch.varies:
+            return  # nothing is made in it, and `forward` reads the condition
         branch.flag = f"self.{self.flag(branch)}"
-        out.line(f"{branch.flag} = {branch.condition}")
+        kept = f"{branch.flag} = {branch.condition}"
+        if self.loops:
+            self.ahead.append(kept)
+        else:
+            out.line(kept)
         print_branches(out, branch.flag, then, otherwise)
 
     def flag(self, branch: Branch) -> str:
