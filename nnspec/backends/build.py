@@ -260,7 +260,12 @@ class _Body:
         _, (exit,) = self.wires(row)
         branch = Branch(row[0][1], exit if row[0][1].result is not None else ())
         condition = getattr(row[0][1].syntax, "condition", None)
-        branch.condition = express(scope, [c for c, _ in row], [c.taken == 0 for _, c in row], _flag(row), condition)
+        taken_by = {c[:1]: choice.taken == 0 for c, choice in row}
+        branch.varies = any(taken_by[c[:1]] != (choice.taken == 0) for c, choice in row)
+        if branch.varies:
+            taken_by = {c: choice.taken == 0 for c, choice in row}
+        where = scope if branch.varies else self.definition.scope
+        branch.condition = express(where, list(taken_by), list(taken_by.values()), _flag(row), condition)
         branch.then = self.statements([(c, choice.items) for c, choice in sides[0]], scope, loops)
         branch.otherwise = self.statements([(c, choice.items) for c, choice in sides[1]], scope, loops)
         return [branch]

@@ -321,13 +321,16 @@ def _range(cells: list[str]) -> str:
 class Branch(Statement):
     """An `if` whose branch differs between the uses of the class. Both bodies leave their value in `target`.
 
-    `condition` is source over constructor arguments, `flag` a name under which the class keeps it.
+    `condition` is source over constructor arguments, `flag` a name under which the class keeps it. Where it
+    `varies` between the copies of a loop around it, the condition is over the loop's variables too, nothing keeps
+    it, and neither branch has members.
     A branch that no use takes is empty.
     """
 
     def __init__(self, choice: Choice, exit: Key) -> None:
         self.choice = choice
         self.condition = ""
+        self.varies = False
         self.flag = ""
         self.then: list[Statement] = []
         self.otherwise: list[Statement] = []

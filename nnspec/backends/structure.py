@@ -149,7 +149,7 @@ class Signature:
                 return None
             body = one
             found.update(self.branches)
-        if not self._names_follow_one_loop(loop):
+        if not self._names_follow_one_loop(loop) or _members_differ(found):
             self._restore(before)
             return None
         self.branches = {**before[3], **found}
@@ -261,6 +261,21 @@ def _names(items: list[Item]) -> list[str]:
         elif item.layer is not None:
             found.append(item.layer.name)
     return found
+
+
+def _members_differ(branches: dict[tuple[Key, int], tuple[Any, ...]]) -> bool:
+    """Whether copies of a loop take different branches of an `if` in which there are members."""
+    varying = {path for path, taken in branches if (path, 1 - taken) in branches}
+    return any(
+        path[: len(outer)] == outer and _has_members(body) for (path, _), body in branches.items() for outer in varying
+    )
+
+
+def _has_members(body: tuple[Any, ...]) -> bool:
+    """Whether the structure of some items, as `Signature` writes it, has a layer or a module in it."""
+    if body[:1] == ("call",) or (body[:1] == ("node",) and body[-1] != ()):
+        return True
+    return any(_has_members(part) for part in body if isinstance(part, tuple))
 
 
 def _loops(items: list[Item]) -> list[Loop]:

@@ -46,6 +46,8 @@ class ModulePrinter:
     def __init__(self, definition: ClassDef) -> None:
         self.definition = definition
         self.made: set[Path] = set()
+        self.loops = 0
+        self.ahead: list[str] = []  # lines that stand before the loop that is being printed
         self.containers: set[Path] = set()
         self.sequences: set[Statement] = set()
         self.buffers: dict[Statement, str] = {}
@@ -171,7 +173,13 @@ class ModulePrinter:
                 if not any(isinstance(part, LoopKey) and part.loop is loop for part in path[:depth]):
                     self.contain(out, path[:depth])
         inner = _inner(out.depth + 1)
+        self.loops += 1
         self.members(loop.body, inner)
+        self.loops -= 1
+        if not self.loops:
+            for line in self.ahead:
+                out.line(line)
+            self.ahead.clear()
         if inner.lines:
             out.line(f"for {loop.header(inner.lines)}:")
             out.lines.extend(inner.lines)
@@ -180,8 +188,14 @@ class ModulePrinter:
         then, otherwise = _inner(out.depth + 1), _inner(out.depth + 1)
         self.members(branch.then, then)
         self.members(branch.otherwise, otherwise)
+        if branch.varies:
+            return  # nothing is made in it, and `forward` reads the condition
         branch.flag = f"self.{self.flag(branch)}"
-        out.line(f"{branch.flag} = {branch.condition}")
+        kept = f"{branch.flag} = {branch.condition}"
+        if self.loops:
+            self.ahead.append(kept)
+        else:
+            out.line(kept)
         _if_else(out, branch.flag, then, otherwise)
 
     def flag(self, branch: Branch) -> str:
