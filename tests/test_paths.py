@@ -1,4 +1,4 @@
-"""Names of parameters: those of torchvision's networks, and the rules one by one (DECISIONS 6)."""
+"""Names of parameters: those of torchvision's networks, and the rules one by one (decision 6)."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 class Options(Record):
     """How to emit. `optimize` 0 is the textbook form, 1 the planned form; `verify` replaces what is
-    random by what is not (DECISIONS 23) and keeps batch norm in training mode."""
+    random by what is not (decision 23) and keeps batch norm in training mode."""
 
     optimize: int = 1
     verify: bool = False

@@ -67,7 +67,7 @@ class OpUse:
         self.nodes = nodes
         self.scope = scope
         self.coordinates = coordinates
-        self.deterministic = deterministic  # nothing is drawn: agreement between backends is checked (DECISIONS 23)
+        self.deterministic = deterministic  # nothing is drawn: agreement between backends is checked (decision 23)
 
     @property
     def op(self) -> Op:

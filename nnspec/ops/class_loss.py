@@ -139,7 +139,7 @@ class KlDivergence(ClassLoss):
 
 
 def class_axis(op: Op, prediction: TensorType, axis: int | None) -> int:
-    """The class axis of logits, counted from 0 (DECISIONS 4)."""
+    """The class axis of logits, counted from 0 (decision 4)."""
     require_float(op, prediction)
     if not prediction.rank:
         raise ShapeError(
@@ -173,8 +173,8 @@ def require_class_target(op: Op, prediction: TensorType, target: TensorType, axi
             f"{show_shape(kept) if kept else 'that are scalars'}, got {shown(target)}",
             code="E0303",
             constraint="C2",
-            help=_other_axis(op, prediction, target),
-            input=1,
+            help=_other_axis(op, prediction, target) or _too_many_axes(prediction, converted),
+            input=0 if converted.rank < len(kept) else 1,
         )
     for place, (a, b) in enumerate(zip(kept, converted.shape, strict=True)):
         what = (
@@ -218,6 +218,16 @@ def _other_axis(op: Op, prediction: TensorType, target: TensorType) -> str:
         if _without(prediction.shape, axis) == target.shape:
             return f"axis = {axis}, if that is the axis of classes"
     return ""
+
+
+def _too_many_axes(prediction: TensorType, target: TensorType) -> str:
+    """An image that reaches the loss, mostly because nothing made a vector of it."""
+    if target.rank or target.is_float:
+        return ""
+    classes = f"[{target.classes}]" if target.classes else "one number a class"
+    return (
+        f"the logits of one example are {classes}: -> flatten (or global_avg_pool) before the last dense makes them so"
+    )
 
 
 def _classes_help(target: TensorType, prediction: TensorType, axis: int) -> str:

@@ -1,4 +1,4 @@
-"""What a model costs: parameters, multiply-adds, memory; in all and layer by layer (DECISIONS 12)."""
+"""What a model costs: parameters, multiply-adds, memory; in all and layer by layer (decision 12)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What kind of thing an expression is, known before any shape (DECISIONS 1): nothing is built here.
+"""What kind of thing an expression is, known before any shape (decision 1): nothing is built here.
 
 Kinds: "number", "bool", "string", "list", "layer", "tensor", "poison", and "word" for a name that
 only its position gives a meaning (an initialiser, a schedule, `same`).

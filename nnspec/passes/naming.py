@@ -1,4 +1,4 @@
-"""Names of layers: labels, running numbers of a body, numbers of a composition (DECISIONS 6)."""
+"""Names of layers: labels, running numbers of a body, numbers of a composition (decision 6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The average over the batch, taken as deep inside an objective as it can be (DECISIONS 3).
+"""The average over the batch, taken as deep inside an objective as it can be (decision 3).
 
 The mean passes through sums, differences and factors that are the same for every example; a loss takes
 its own mean, so that emitters can use a framework's fused one.

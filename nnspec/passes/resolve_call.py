@@ -1,4 +1,4 @@
-"""The static checker of calls: places and settings, by the rules of DECISIONS 1.
+"""The static checker of calls: places and settings, by the rules of decision 1.
 
 Tensors fill tensor places, then the rest fills settings. A step gets its first tensor from the pipe;
 elsewhere a call whose first place alone is empty is a layer. Where the kind of an argument cannot be
@@ -48,6 +48,14 @@ TAKES: dict[str, tuple[str, ...]] = {
 }
 
 
+# What other languages call things that have no near name here.
+_FOREIGN = {
+    "range": "a range is written 0..2, both ends included",
+    "len": "x.length is the size of the first axis, x.size counts all entries",
+    "print": "nnspec summary shows every layer with its shape",
+}
+
+
 class CallChecker(Checker):
     """A Checker that knows calls."""
 
@@ -87,7 +95,7 @@ class CallChecker(Checker):
             return self.silence(e)
         if name in tables.LATER:
             return self.not_yet(name, e, e.callee.span)
-        help = did_you_mean(name, self.callables() + names.all_names(*LAYERS))
+        help = _FOREIGN.get(name) or did_you_mean(name, self.callables() + names.all_names(*LAYERS))
         if self.far(help):
             return self.silence(e)
         return self.error("E0202", e, f"unknown layer {name}", help=help, span=e.callee.span)
@@ -164,6 +172,12 @@ class CallChecker(Checker):
             return self.variadic(e, signature, kinds, named, step)
         if tensors > len(places):
             return self.too_many_tensors(e, signature, positional, kinds, len(places), step)
+        if (late := _late_tensor(kinds, signature)) is not None:
+            message = f"a tensor of {signature.name} stands after a setting"
+            texts = [self._excerpt(value.span) or "..." for value in positional]
+            ordered = [t for _, t in sorted(zip(kinds, texts, strict=True), key=lambda pair: pair[0] != TENSOR)]
+            help = f"tensors come first: {signature.name}({', '.join(ordered)})"
+            return self.miscounted(e, message, help, signature, positional[late].span)
         if count > len(places) + len(signature.settings):
             return self.too_many(e, signature, count, len(places))
         # A number may stand for a tensor in elementwise ops: there only an upper count of settings is known.
@@ -352,6 +366,15 @@ class CallChecker(Checker):
 
 def _origin(signature: Signature) -> tuple[Label, ...]:
     return (Label(signature.span, "declared here"),) if signature.span is not None else ()
+
+
+def _late_tensor(kinds: list[str], signature: Signature) -> int | None:
+    """The first tensor behind what can only be a setting."""
+    settings = (
+        (BOOL, LIST, STRING) if signature.elementwise or len(signature.tensors) > 1 else (NUMBER, BOOL, LIST, STRING)
+    )
+    first = next((i for i, kind in enumerate(kinds) if kind in settings), len(kinds))
+    return next((i for i, kind in enumerate(kinds) if kind == TENSOR and i > first), None)
 
 
 def _count(n: int, word: str) -> str:

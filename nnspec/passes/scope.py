@@ -30,7 +30,7 @@ class Thunk:
     """A `let`, a setting: an expression and the scope it means something in, read anew at every use.
 
     Numbers, strings and lists are kept after the first reading. What a name such as `normal` means
-    depends on where the `let` is used (DECISIONS 1), so nothing else can be.
+    depends on where the `let` is used (decision 1), so nothing else can be.
     """
 
     __slots__ = ("busy", "cached", "expr", "kind", "scope", "what")

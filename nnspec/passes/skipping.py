@@ -1,4 +1,4 @@
-"""Names in the branch of an `if` that is not taken: its layers are counted all the same (DECISIONS 6)."""
+"""Names in the branch of an `if` that is not taken: its layers are counted all the same (decision 6)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Skipping(Blocks):
     skipped: dict[int, dict[str, int]]
 
     def skip_names(self, body: nodes.Body, scope: Scope) -> None:
-        """Counts the layers of an untaken branch (DECISIONS 6)."""
+        """Counts the layers of an untaken branch (decision 6)."""
         names = self.frame.names
         if not names.numbered:
             for statement in body.statements:

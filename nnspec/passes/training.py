@@ -211,7 +211,7 @@ class TrainBlock(Measures):
 
 
 def is_weight(parameter: Parameter) -> bool:
-    """What `weights` selects: weights of layers, and free parameters of rank two or more (DECISIONS 13)."""
+    """What `weights` selects: weights of layers, and free parameters of rank two or more (decision 13)."""
     if parameter.role == "weight":
         return True
     return parameter.role == "param" and sum(size > 1 for size in parameter.shape) >= 2

@@ -2,7 +2,7 @@
 
     report = verify(spec.graph, backends=("numpy", "torch", "jax"), steps=20, dtype="float64")
 
-Users run it on their own model (`nnspec verify`), the test suite on every op and example. See DECISIONS 22 to 24
+Users run it on their own model (`nnspec verify`), the test suite on every op and example. See decisions 22 to 24
 in the documentation for what is compared, and how.
 """
 

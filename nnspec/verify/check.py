@@ -177,7 +177,7 @@ class _Check:
                     )
 
     def free_run(self, steps: int) -> None:
-        """How far the losses of freely running backends drift apart: shown, not judged (DECISIONS 22)."""
+        """How far the losses of freely running backends drift apart: shown, not judged (decision 22)."""
         order = np.tile(np.arange(self.size), (steps, 1))
         rates = np.array([self.rates(k, steps) for k in range(1, steps + 1)])
         curves = {}

@@ -1,4 +1,4 @@
-"""Finite differences: bprop against the loss itself, along one random direction (DECISIONS 24)."""
+"""Finite differences: bprop against the loss itself, along one random direction (decision 24)."""
 
 from __future__ import annotations
 
