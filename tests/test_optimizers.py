@@ -92,3 +92,23 @@ def test_groups_have_optimizers_of_their_own_and_frozen_ones_stay(tmp_path: Path
         np.testing.assert_allclose(after["dense1.weight"], state["dense1.weight"] - 0.1, err_msg=backend)
         np.testing.assert_allclose(after["dense2.bias"], state["dense2.bias"] - 0.01, rtol=1e-6, err_msg=backend)
         np.testing.assert_array_equal(after["dense1.bias"], state["dense1.bias"], err_msg=backend)
+
+
+@pytest.mark.parametrize("clip", ["clip_norm = 0.5", "clip_value = 0.3", "clip_norm = 0.5; clip_value = 0.3"])
+def test_gradients_are_clipped_as_torch_clips_them(clip: str, tmp_path: Path, backends: tuple[str, ...]) -> None:
+    graph = graph_of(SPEC.format(optimizer="sgd(1)").replace("steps = 20", f"{clip}; steps = 20"))
+    state = {p.path: random(0, p.path).standard_normal(p.shape) for p in graph.root.parameters()}
+    gradients = {path: random(1, path).standard_normal(v.shape) for path, v in state.items()}
+    parameters = [torch.nn.Parameter(torch.tensor(v)) for v in state.values()]
+    for parameter, gradient in zip(parameters, gradients.values(), strict=True):
+        parameter.grad = torch.tensor(gradient)
+    if "clip_value" in clip:
+        torch.nn.utils.clip_grad_value_(parameters, 0.3)
+    if "clip_norm" in clip:
+        torch.nn.utils.clip_grad_norm_(parameters, 0.5)
+    wanted = {path: state[path] - p.grad.numpy() for path, p in zip(state, parameters, strict=True)}
+    for backend, driver in open_drivers(graph, backends, "float64", "cpu", 1, tmp_path).items():
+        driver.load(state)
+        driver.update(gradients, (1.0,))
+        for path, value in driver.state().items():
+            np.testing.assert_allclose(value, wanted[path], rtol=1e-10, atol=1e-12, err_msg=f"{backend} {path}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nnspec.backends.base import Unsupported
 from nnspec.backends.express import Scope, express
 from nnspec.backends.naming import name_variables
 from nnspec.backends.program import (
@@ -23,7 +24,21 @@ from nnspec.backends.program import (
 from nnspec.backends.source import Names, camel, identifier
 from nnspec.backends.structure import Signature
 from nnspec.backends.tidy import drop_unread, inline_numbers, mark_chains, simplify
-from nnspec.ir.graph import Call, Choice, Declare, Graph, Item, Layer, Loop, Module, Node, Sequence, Value
+from nnspec.ir.graph import (
+    Call,
+    Choice,
+    Declare,
+    Graph,
+    Item,
+    Layer,
+    Loop,
+    Module,
+    Node,
+    Sequence,
+    Training,
+    Value,
+)
+from nnspec.ops.core import ReadParameter
 
 if TYPE_CHECKING:
     from nnspec.backends.express import Coordinate
@@ -37,6 +52,8 @@ def build(graph: Graph, deterministic: bool = False, reserved: frozenset[str] = 
     `deterministic` marks every op use so that rows of noise ops print what draws nothing. `reserved` are names that
     mean something else in the emitted file: no class and no variable is called so.
     """
+    if graph.training is not None:
+        _refuse_later(graph.training)
     program = Program(graph, deterministic)
     builder = _Builder(graph, program, reserved)
     builder.module(graph.root)
@@ -44,6 +61,16 @@ def build(graph: Graph, deterministic: bool = False, reserved: frozenset[str] = 
     if graph.training is not None:
         program.objective = builder.objective(graph.training.objective)
     return program
+
+
+# What the language has and this version cannot emit: refused, never left out.
+_LATER = {"accumulate": "accumulate", "ema": "ema", "objectives": 'minimize("pattern")'}
+
+
+def _refuse_later(training: Training) -> None:
+    for key, shown in _LATER.items():
+        if training.settings.get(key, 1) != 1:
+            raise Unsupported(f"{shown} is not available in this version", training.span)
 
 
 class _Builder:
@@ -291,7 +318,7 @@ class _Body:
         """The node whose input types settled the layer's shapes, wherever in the model it stands."""
         for module in self.builder.graph.root.modules():
             for item in module.flat():
-                if isinstance(item, Node) and item.layer is layer:
+                if isinstance(item, Node) and item.layer is layer and not isinstance(item.op, ReadParameter):
                     return item
         return None
 

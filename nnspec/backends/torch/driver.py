@@ -165,4 +165,7 @@ def _device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name.startswith(("cuda", "gpu")) and not torch.cuda.is_available():
         raise OSError(f"device {name}: this PyTorch sees no CUDA device")
-    return torch.device("cuda" if name == "gpu" else name)
+    try:
+        return torch.empty(0, device="cuda" if name == "gpu" else name).device
+    except (RuntimeError, NotImplementedError) as error:  # no such kind of device, or none of it here
+        raise OSError(f"device {name}: this PyTorch has none") from error

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nnspec.backends.base import Unsupported
+from nnspec.backends.containers import shared_containers
 from nnspec.backends.lines import Line, nest
 from nnspec.backends.program import (
     Apply,
@@ -168,7 +169,7 @@ class ModulePrinter:
             self.claim(loop)
             self.store(out, loop, loop.name, self.sequential([loop]))
             return
-        for path in member_paths(loop.body):
+        for path in self.paths(loop.body):
             for depth in range(1, len(path)):
                 if not any(isinstance(part, LoopKey) and part.loop is loop for part in path[:depth]):
                     self.contain(out, path[:depth])
@@ -186,8 +187,12 @@ class ModulePrinter:
 
     def branch(self, branch: Branch, out: Writer) -> None:
         then, otherwise = _inner(out.depth + 1), _inner(out.depth + 1)
-        self.members(branch.then, then)
-        self.members(branch.otherwise, otherwise)
+        for path in shared_containers(branch, self.definition.body, self.paths):
+            self.contain(out, path)
+        for body, writer in ((branch.then, then), (branch.otherwise, otherwise)):
+            containers = set(self.containers)
+            self.members(body, writer)
+            self.containers = containers
         if branch.varies:
             return  # nothing is made in it, and `forward` reads the condition
         branch.flag = f"self.{self.flag(branch)}"
@@ -197,6 +202,19 @@ class ModulePrinter:
         else:
             out.line(kept)
         _if_else(out, branch.flag, then, otherwise)
+
+    def paths(self, body: list[Statement]) -> list[Path]:
+        """The paths of what the constructor stores for some statements: of a Sequential its own."""
+        found: list[Path] = []
+        for statement in body:
+            if isinstance(statement, Group | ForEach):
+                whole = statement.name and self.is_sequential(statement)
+                found += [statement.name] if whole else self.paths(statement.body)
+            elif isinstance(statement, Branch):
+                found += self.paths(statement.then) + self.paths(statement.otherwise)
+            else:
+                found += member_paths([statement])
+        return found
 
     def flag(self, branch: Branch) -> str:
         """The attribute under which `forward` finds which branch was taken."""

@@ -60,9 +60,16 @@ def print_optimizer(program: Program, options: Options, out: Writer) -> None:
         if several:
             groups = "[group for one in optimizer for group in one.param_groups]"
         rates = "lr" if order == list(range(len(training.groups))) else f"({', '.join(f'lr[{k}]' for k in order)},)"
-        if several:
+        clips = [(k, training.settings.get(k)) for k in ("clip_value", "clip_norm")]
+        limits = [(k, float(v)) for k, v in clips if isinstance(v, int | float) and not isinstance(v, bool)]
+        if several or limits:
             out.line(f"groups = {groups}")
             groups = "groups"
+        if limits:
+            out.line('parameters = [p for group in groups for p in group["params"]]')
+        for name, limit in limits:
+            call = {"clip_value": "clip_grad_value_", "clip_norm": "clip_grad_norm_"}[name]
+            out.line(f"torch.nn.utils.{call}(parameters, {literal(limit)})")
         with out.indented(f"for group, rate in zip({groups}, {rates}):"):
             out.line('group["lr"] = rate')
         if several:
