@@ -179,8 +179,9 @@ class Indexing(Operators):
         of_size = wanted not in known and stem in known and last in ("shape", *SIZE_NAMES)
         if wanted in known or of_size:
             layer, local = known[stem if of_size else wanted]
-            op = ReadParameter(local, layer.parameters[local].shape)
-            output = Value(op.infer(), expr.span)
+            shape = layer.parameters[local].shape
+            op = ReadParameter(local, shape) if local else layer.op  # a free `param` is its value
+            output = Value(ReadParameter(local, shape).infer(), expr.span)
             if of_size:
                 return self._size(expr, output)
             self.frame.items.append(Node(op, (), (output,), expr.span, layer))

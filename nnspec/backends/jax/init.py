@@ -200,12 +200,17 @@ class ClassInit:
         out = out or self.lines
         loop, inner = together[0][0].loop, self.inner(out)
         self.depth += 1
-        for part, child in together:
-            key = "" if as_list else loop_variable(loop, [literal(k) for k in part.keys], "name")
+        for _, child in together:
+            key = "" if as_list else loop_variable(loop, self.cells(child.path), "name")
             self.entry(place, key, child, as_list, inner, applied)
         self.depth -= 1
         out.line(f"for {loop.header(inner.lines)}:")
         out.lines.extend(inner.lines)
+
+    def cells(self, path: Path) -> list[str]:
+        """Source for the last part of a path in each iteration; a first part is the name of a field."""
+        keys = path[-1].keys if isinstance(path[-1], LoopKey) else ()
+        return [literal(self.attributes.get(k, k) if len(path) == 1 else k) for k in keys]
 
     def print_if(self, branch: Branch, taken: int, then: Writer, otherwise: Writer | None, out: Writer) -> None:
         out.line(f"if {branch.condition if taken == 0 else negated(branch.condition)}:")

@@ -162,7 +162,7 @@ class ClassPrinter:
         source, tree = base, self.init.tree
         for depth, part in enumerate(path):
             if not depth and isinstance(part, LoopKey):
-                source = f"getattr({base}, {loop_variable(part.loop, [literal(k) for k in part.keys], 'name')})"
+                source = f"getattr({base}, {loop_variable(part.loop, self.init.cells((part,)), 'name')})"
             elif not depth:
                 source += f".{self.init.attributes.get(part, part)}"  # type: ignore[arg-type]  # a name
             elif isinstance(part, LoopKey):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nnspec.backends.containers import shared_containers
 from nnspec.backends.numpy.rows import row
 from nnspec.backends.program import (
     Apply,
@@ -160,8 +161,12 @@ class Members:
 
     def branch(self, branch: Branch, out: Writer) -> None:
         then, otherwise = inner_writer(out.depth + 1), inner_writer(out.depth + 1)
-        self.print(branch.then, then)
-        self.print(branch.otherwise, otherwise)
+        for path in shared_containers(branch, self.definition.body, _paths):
+            self.contain(out, path)
+        for body, writer in ((branch.then, then), (branch.otherwise, otherwise)):
+            containers = set(self.containers)
+            self.print(body, writer)
+            self.containers = containers
         if branch.varies:
             return  # nothing is made in it, and `forward` reads the condition
         branch.flag = f"self.{self.flag(branch)}"
