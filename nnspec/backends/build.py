@@ -38,7 +38,7 @@ from nnspec.ir.graph import (
     Training,
     Value,
 )
-from nnspec.ops.core import ReadParameter
+from nnspec.ops.core import FreeParameter, ReadParameter
 
 if TYPE_CHECKING:
     from nnspec.backends.express import Coordinate
@@ -241,11 +241,12 @@ class _Body:
 
     def member(self, row: list[tuple[Coordinate, Any]], loops: list[ForEach]) -> Member:
         owned = row[0][1]
+        free = isinstance(owned, Layer) and isinstance(owned.op, FreeParameter)
         if owned in self.captures:
-            return Member((), owned.path, captured=f"#{self.captures[owned]}")
+            return Member((), owned.path, captured=f"#{self.captures[owned]}", free=free)
         if owned.owner is not self.definition.modules[row[0][0][0]]:
-            return Member((), owned.path, deep=self.way(owned, self.definition.modules[row[0][0][0]]))
-        return Member(_path([(c, o.name) for c, o in row], loops), owned.path)
+            return Member((), owned.path, deep=self.way(owned, self.definition.modules[row[0][0][0]]), free=free)
+        return Member(_path([(c, o.name) for c, o in row], loops), owned.path, free=free)
 
     def way(self, owned: Layer | Module, module: Module) -> tuple[tuple[ClassDef, str], ...]:
         """From a module inwards to what one of its members owns."""

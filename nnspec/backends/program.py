@@ -166,7 +166,7 @@ class Member:
     Parts are strings, or `LoopKey`s inside a loop. `captured` is the name of a forward argument when the
     layer or module belongs to an enclosing class and is passed in. `absolute` is the whole path in the model of the
     first use. `deep` is the way to a layer inside another member (`body.0.weight`): pairs of a class and a name in it,
-    from this class inwards; `path` is then empty.
+    from this class inwards; `path` is then empty. `free` says that it is a free `param`, not a layer.
     """
 
     def __init__(
@@ -175,11 +175,13 @@ class Member:
         absolute: str,
         captured: str = "",
         deep: tuple[tuple[ClassDef, str], ...] = (),
+        free: bool = False,
     ) -> None:
         self.path = path
         self.absolute = absolute
         self.captured = captured
         self.deep = deep
+        self.free = free
 
 
 class Statement:

@@ -164,9 +164,9 @@ class Members:
         for path in shared_containers(branch, self.definition.body, _paths):
             self.contain(out, path)
         for body, writer in ((branch.then, then), (branch.otherwise, otherwise)):
-            containers = set(self.containers)
+            containers, made = set(self.containers), set(self.made)
             self.print(body, writer)
-            self.containers = containers
+            self.containers, self.made = containers, made
         if branch.varies:
             return  # nothing is made in it, and `forward` reads the condition
         branch.flag = f"self.{self.flag(branch)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from keyword import iskeyword
 from typing import TYPE_CHECKING
 
 from nnspec.backends.program import Apply, ForEach, Group, Invoke, LoopKey, Member, Statement, walk
@@ -30,6 +31,7 @@ RESERVED = frozenset([
     "training", "type", "xpu", "zero_grad",
 ])
 # fmt: on
+_OF_CONTAINERS = frozenset(["clear", "items", "keys", "pop", "update", "values"])  # an nn.ModuleDict has these too
 
 
 def is_numbered(labels: list[str]) -> bool:
@@ -84,27 +86,50 @@ def build(invoke: Invoke | None) -> str:
     return f"{invoke.definition.name}({', '.join(parts)})"
 
 
-def place(path: Path) -> str:
-    """`self.features["0"]`; inside a loop the varying part is the loop's key variable."""
+def place(path: Path, free: bool = False) -> str:
+    """`self.features["0"]`; inside a loop the varying part is the loop's key variable. `free`: of a parameter."""
     source = "self"
     for position, part in enumerate(path):
-        if isinstance(part, LoopKey):
-            source += f"[{part.source()}]"
+        if free and position == len(path) - 1 and not _is_attribute(path):
+            source += f".get_parameter({_key(part)})"
+        elif position:
+            source += f"[{_key(part)}]"
         else:
-            source += f"[{literal(part)}]" if position else _attribute(part)
+            source += f".{part}" if _is_attribute((part,)) else f".get_submodule({_key(part)})"
     return source
 
 
-def _attribute(name: str) -> str:
-    """An attribute; the numbered steps of a composition are reached by name."""
-    return f".get_submodule({literal(name)})" if name.isdigit() else f".{name}"
+def stored(path: Path, source: str, free: bool = False) -> str:
+    """The line that makes `source` the member at a path."""
+    if _is_attribute(path) or (len(path) > 1 and not free):
+        return f"{place(path)} = {source}"
+    return f"{place(path[:-1])}.{'register_parameter' if free else 'add_module'}({_key(path[-1])}, {source})"
+
+
+def _is_attribute(path: Path) -> bool:
+    """Whether a path is one word that Python takes for an attribute."""
+    return len(path) == 1 and isinstance(path[0], str) and path[0].isidentifier() and not iskeyword(path[0])
+
+
+def _key(part: str | LoopKey) -> str:
+    return part.source() if isinstance(part, LoopKey) else literal(part)
+
+
+def refused(path: Path) -> str:
+    """The first part of a path that PyTorch cannot call a member, or nothing."""
+    for position, part in enumerate(path):
+        for name in part.keys if isinstance(part, LoopKey) else (part,):
+            if name in RESERVED or (position and name in _OF_CONTAINERS):
+                return name
+    return ""
 
 
 def reference(member: Member | None) -> str:
     assert member is not None
     if member.deep:
-        return f"self.get_submodule({literal('.'.join(name for _, name in member.deep))})"
-    return member.captured or place(member.path)
+        path = literal(".".join(name for _, name in member.deep))
+        return f"self.get_{'parameter' if member.free else 'submodule'}({path})"
+    return member.captured or place(member.path, member.free)
 
 
 def note(statement: Apply | Invoke | Group | ForEach) -> str:

@@ -23,7 +23,6 @@ from nnspec.backends.program import (
 from nnspec.backends.source import Writer, literal
 from nnspec.backends.torch.losses import penalty
 from nnspec.backends.torch.members import (
-    RESERVED,
     build,
     construct,
     is_numbered,
@@ -32,6 +31,8 @@ from nnspec.backends.torch.members import (
     note,
     place,
     reference,
+    refused,
+    stored,
 )
 from nnspec.backends.torch.rows import row
 
@@ -143,19 +144,17 @@ class ModulePrinter:
 
     def store(self, out: Writer, statement: Statement, path: Path, source: str) -> None:
         """`self.conv1 = ...`, or an entry of the container that holds it."""
-        if path[0] in RESERVED:
-            raise Unsupported(f"no member can be called `{path[0]}`, which is nn.Module's own", statement.span)
+        if refused(path):
+            raise Unsupported(f"no member can be called `{refused(path)}`, which is nn.Module's own", statement.span)
         for depth in range(1, len(path)):
             self.contain(out, path[:depth])
-        if len(path) == 1 and str(path[0]).isdigit():
-            out.line(f"self.add_module({literal(path[0])}, {source})")
-        else:
-            out.line(f"{place(path)} = {source}")
+        member = getattr(statement, "member", None)
+        out.line(stored(path, source, free=member is not None and member.free))
 
     def contain(self, out: Writer, path: Path) -> None:
-        if path not in self.containers:
+        if path and path not in self.containers:
             self.containers.add(path)
-            out.line(f"{place(path)} = nn.ModuleDict()")
+            out.line(stored(path, "nn.ModuleDict()"))
 
     def group(self, group: Group, out: Writer) -> None:
         if self.is_sequential(group):
@@ -190,9 +189,9 @@ class ModulePrinter:
         for path in shared_containers(branch, self.definition.body, self.paths):
             self.contain(out, path)
         for body, writer in ((branch.then, then), (branch.otherwise, otherwise)):
-            containers = set(self.containers)
+            containers, made = set(self.containers), set(self.made)
             self.members(body, writer)
-            self.containers = containers
+            self.containers, self.made = containers, made
         if branch.varies:
             return  # nothing is made in it, and `forward` reads the condition
         branch.flag = f"self.{self.flag(branch)}"
