@@ -8,6 +8,7 @@ from nnspec.backends.source import Writer, literal
 from nnspec.backends.torch.module import ModulePrinter
 from nnspec.backends.torch.optimizers import print_optimizer
 from nnspec.backends.values import field_of
+from nnspec.ir.graph import Layer
 
 if TYPE_CHECKING:
     from nnspec.backends.base import Options
@@ -137,6 +138,10 @@ def _print_loss(program: Program, out: Writer) -> None:
         if program.fields("noise"):
             out.line("batch = with_noise(batch)")
         _read_values(program, reads, out)
+        for name, captured in zip(objective.captures, objective.module.captures, strict=True):
+            free = isinstance(captured, Layer) and "" in captured.parameters  # a `param`, which is a tensor itself
+            read = "get_parameter" if free else "get_submodule"
+            out.line(f"{name} = model.{read}({literal(captured.path)})")  # type: ignore[union-attr]  # no value is captured
     out.lines.extend(body.lines)
 
 
