@@ -9,6 +9,7 @@ from nnspec.ir.graph import Call, Module, Value
 from nnspec.passes import numbers
 from nnspec.passes.calls import Calls
 from nnspec.passes.context import Frame
+from nnspec.passes.cycles import uses_itself
 from nnspec.passes.kinds import block_tensors
 from nnspec.passes.naming import NameScope, reserved_names, snake_case
 from nnspec.passes.scope import POISON, At, Instance, Made, Poisoned, Scope, Several, Thunk
@@ -114,7 +115,7 @@ class Blocks(Calls):
         self, node: nodes.Expr, declared: Declared, tensors: tuple[Value, ...], settings: dict[str, Thunk], at: At
     ) -> Module | None:
         """The module of one use; None where its body has no value."""
-        if any(declared is active for active, _ in self.active):
+        if any(declared is active for active, _ in self.active) and uses_itself(self.program, declared):
             chain = [name for _, name in self.active] + [declared.name.id]
             start = chain.index(declared.name.id)
             route = f": {' -> '.join(chain[start:])}" if len(chain) - start > 2 else ""

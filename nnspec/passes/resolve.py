@@ -7,10 +7,9 @@ cause is one report.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from nnspec.diagnostics import Label, Reporter, Span
 from nnspec.passes import resolve_tables as tables
+from nnspec.passes.cycles import uses
 from nnspec.passes.keys import DATA_KEYS, TRAIN_KEYS
 from nnspec.passes.program import Program
 from nnspec.passes.resolve_body import BodyChecker
@@ -107,7 +106,7 @@ class _File:
         if id(declared) in done or len(path) > 100:
             return
         path.append(declared)
-        for name, node in _uses(declared):
+        for name, node in uses(declared):
             used = self.program.callable(declared.span.path, name.id)
             if used is None:
                 continue
@@ -216,37 +215,3 @@ def _names_in(start: tuple[nodes.Expr, ...]) -> set[str]:
         elif isinstance(part, nodes.Node):
             stack += [getattr(part, field) for field in part._fields if field != "span"]
     return found
-
-
-def _uses(declared: nodes.Block | nodes.Model) -> Iterator[tuple[nodes.Name, nodes.Node]]:
-    """Every name in a body that could mean a block, with the node that uses it; names of its own excluded."""
-    own = {s.name.id for s in declared.settings}
-    if isinstance(declared, nodes.Block):
-        own |= {t.id for t in declared.tensors}
-    stack: list[object] = [declared.body]
-    found: list[tuple[nodes.Name, nodes.Node]] = []
-    while stack:
-        node = stack.pop()
-        if isinstance(node, tuple):
-            stack += reversed(node)
-        elif isinstance(node, nodes.Call):
-            found.append((node.callee, node))
-            stack += reversed(node.arguments)
-        elif isinstance(node, nodes.Name):
-            found.append((node, node))
-        elif isinstance(node, nodes.Node):
-            if isinstance(node, nodes.Bind):
-                own |= {n.id for n in node.names}
-            elif isinstance(
-                node,
-                nodes.Let | nodes.LayerDecl | nodes.Output | nodes.Input | nodes.Target | nodes.Param | nodes.Noise,
-            ):
-                own.add(node.name.id)
-            elif isinstance(node, nodes.For):
-                own |= {t.id for t in node.targets}
-            stack += [
-                getattr(node, field)
-                for field in reversed(node._fields)
-                if field not in ("span", "name", "names", "targets")
-            ]
-    return ((name, node) for name, node in found if name.id not in own or isinstance(node, nodes.Call))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nnspec.backends.express import Scope, Variable
-from nnspec.backends.folding import WIDTH
 from nnspec.backends.jax.members import Path, Tree, member_tree
 from nnspec.backends.jax.rows import row
 from nnspec.backends.program import Apply, Branch, ClassDef, Construct, ForEach, Invoke, LoopKey, Statement
@@ -75,14 +74,16 @@ class ClassInit:
         """Source of a field; what does not fit an expression becomes statements before."""
         side = tree.only_side(frozenset())
         if side is None and not (tree.made and len(tree.made) > 1):
-            found = self.simple(tree, room=WIDTH - 14 - len(name))
+            found = self.simple(tree)
             if found:
                 return found
         self.fill(name, tree, self.lines, frozenset())
         return name
 
-    def simple(self, tree: Tree, applied: frozenset[Branch] = frozenset(), room: int = 10**6) -> str:
-        """The expression of a tree without further branches; loops only where they fit one line."""
+    def simple(self, tree: Tree, applied: frozenset[Branch] = frozenset()) -> str:
+        """The expression of a tree without further branches, and with no loop but over all of a list."""
+        if tree.made and tree.children:
+            return ""
         if not tree.children:
             if len(tree.made) > 1 or any(branch not in applied for branch, _ in tree.made[0].sides):
                 return ""
@@ -94,7 +95,7 @@ class ClassInit:
                 inside = self.simple(child, applied)
             else:
                 alone = tree.is_list and len(tree.children) == 1
-                inside = self.simple_loop(part, child, applied, room) if alone else ""
+                inside = self.simple_loop(part, child, applied) if alone else ""
             if not inside:
                 self.reset(marks)
                 return ""
@@ -105,14 +106,12 @@ class ClassInit:
             return f"[{', '.join(source for _, source in parts)}]"
         return "{" + ", ".join(f"{literal(part)}: {source}" for part, source in parts if isinstance(part, str)) + "}"
 
-    def simple_loop(self, part: LoopKey, child: Tree, applied: frozenset[Branch], room: int) -> str:
+    def simple_loop(self, part: LoopKey, child: Tree, applied: frozenset[Branch]) -> str:
+        """`[Block.init(next(keys), width) for width in (4, 8)]`."""
         self.depth += 1
         inside = self.simple(child, applied)
         self.depth -= 1
-        if not inside:
-            return ""
-        source = f"[{inside} for {part.loop.header([inside])}]"
-        return source if len(source) <= room else ""
+        return f"[{inside} for {part.loop.header([inside])}]" if inside else ""
 
     def mark(self) -> tuple[int, bool]:
         return self.keys, self.keys_in_loops
@@ -132,23 +131,22 @@ class ClassInit:
             inner = self.inner(out)
             self.fill(place, tree, inner, applied | {branch})
             self.print_if(branch, taken, inner, None, out)
-        elif not tree.children:
-            self.fill_leaf(place, tree, out, applied)
+        elif tree.made:
+            self.fill_made(place, tree, out, applied)
         else:
             self.fill_container(place, tree, out, applied)
 
-    def fill_leaf(self, place: str, tree: Tree, out: Writer, applied: frozenset[Branch]) -> None:
+    def fill_made(self, place: str, tree: Tree, out: Writer, applied: frozenset[Branch]) -> None:
         """A member that has a form of its own in each branch, or is made unconditionally."""
-        rest = [[s for s in made.sides if s[0] not in applied] for made in tree.made]
-        if not rest[0]:
+        rest = [side for side in tree.made[0].sides if side[0] not in applied]
+        if not rest:
             out.line(f"{place} = {self.make(tree.made[0].statement)}")
             return
-        branch = rest[0][0][0]
+        branch = rest[0][0]
         sides = []
         for side in (0, 1):
-            half, inner = Tree(tree.path), self.inner(out)
-            half.made = [m for m, r in zip(tree.made, rest, strict=True) if r and r[0] == (branch, side)]
-            if half.made:
+            half, inner = tree.within((branch, side)), self.inner(out)
+            if half.made or half.children:
                 self.fill(place, half, inner, applied | {branch})
             sides.append(inner)
         self.print_if(branch, 0, sides[0], sides[1], out)
@@ -198,6 +196,12 @@ class ClassInit:
     ) -> None:
         """The copies that one loop makes, an iteration after the other."""
         out = out or self.lines
+        if as_list and len(together) == 1:
+            part, child = together[0]
+            found = self.simple_loop(part, child, applied) if child.only_side(applied) is None else ""
+            if found:
+                out.line(f"{place} += {found}")
+                return
         loop, inner = together[0][0].loop, self.inner(out)
         self.depth += 1
         for _, child in together:
@@ -261,14 +265,19 @@ class ClassInit:
     # ---------------------------------------------------------------- annotations
 
     def annotation(self, tree: Tree, applied: frozenset[Branch]) -> str:
+        return " | ".join(self.kinds(tree, applied))
+
+    def kinds(self, tree: Tree, applied: frozenset[Branch]) -> list[str]:
+        """What a tree may be, each once."""
         side = tree.only_side(applied)
         if side is not None:
-            return f"{self.annotation(tree, applied | {side[0]})} | None"
-        if not tree.children:
-            return " | ".join(dict.fromkeys(self.kind(made.statement) for made in tree.made))
-        kinds = dict.fromkeys(self.annotation(child, applied) for child in tree.children.values())
-        inside = " | ".join(kinds)
-        return f"list[{inside}]" if tree.is_list else f"dict[str, {inside}]"
+            return [*self.kinds(tree, applied | {side[0]}), "None"]
+        found = list(dict.fromkeys(self.kind(made.statement) for made in tree.made))
+        if tree.children:
+            inside = dict.fromkeys(k for child in tree.children.values() for k in self.kinds(child, applied))
+            listed = " | ".join(sorted(inside, key=lambda kind: kind == "None"))
+            found.append(f"list[{listed}]" if tree.is_list else f"dict[str, {listed}]")
+        return found
 
     def kind(self, statement: Statement) -> str:
         if isinstance(statement, Construct):

@@ -35,7 +35,7 @@ class Made:
 
 
 class Tree:
-    """A member (it has `made`) or a container of members (it has `children`)."""
+    """A member (it has `made`) or a container of members (it has `children`); both where an `if` decides it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -43,7 +43,7 @@ class Tree:
         self.made: list[Made] = []
 
     def leaves(self) -> Iterator[Tree]:
-        if not self.children:
+        if self.made or not self.children:
             yield self
         for child in self.children.values():
             yield from child.leaves()
@@ -59,6 +59,16 @@ class Tree:
     def is_list(self) -> bool:
         """Whether the keys are 0, 1, 2, ... in the order in which the members are made."""
         return self.keys() == [str(k) for k in range(len(self.keys()))]
+
+    def within(self, side: Side) -> Tree:
+        """The part that is made on one side of an `if`."""
+        part = Tree(self.path)
+        part.made = [made for made in self.made if side in made.sides]
+        for key, child in self.children.items():
+            found = child.within(side)
+            if found.made or found.children:
+                part.children[key] = found
+        return part
 
     def only_side(self, applied: frozenset[Branch]) -> Side | None:
         """The branch that all members below stand in, if there is one beyond those `applied`."""
