@@ -210,7 +210,8 @@ class LeNet5:
         x = x.reshape(x.shape[0], -1)  # [400]
         x = jnp.tanh(self.dense1(x))  # [120]
         x = jnp.tanh(self.dense2(x))  # [84]
-        return self.dense3(x)  # [10]
+        logits = self.dense3(x)  # [10]
+        return logits
 
 
 Model = LeNet5

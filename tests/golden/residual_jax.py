@@ -296,7 +296,8 @@ class ResNet:
             y, new.stages[name] = new.stages[name](x, training)
             x, new.stages[name_2] = new.stages[name_2](y, training)
         x = x.mean((2, 3))  # [32]
-        return self.head(x), new  # [10]
+        logits = self.head(x)  # [10]
+        return logits, new
 
 
 Model = ResNet

@@ -28,7 +28,7 @@ from nnspec.ir.graph import Value
 from nnspec.ir.types import show_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from nnspec.backends.jax.facts import Facts
@@ -184,7 +184,7 @@ class ClassPrinter:
     def forward(self, body: list[Statement], out: Writer, last: bool = False) -> None:
         """The lines of some statements; `last` ends the function with its `return`."""
         lines: list[Line] = []
-        for statement in body:
+        for statement in _opened(body):
             if isinstance(statement, Apply | Invoke):
                 line = self.line(statement)
                 if line is not None:
@@ -214,7 +214,9 @@ class ClassPrinter:
         targets = (*statement.targets, *updated)
         if any(t.startswith("getattr(") for t in updated):
             raise Unsupported("running statistics of copies with names of their own have no JAX form", statement.span)
-        return Line(", ".join(targets), source, note(statement), statement.dies | set(statement.targets))
+        named = statement.targets[0] in self.definition.given
+        dies = statement.dies | set(statement.targets)
+        return Line(", ".join(targets), source, note(statement), dies, named=named)
 
     def argument(self, name: str, bare: bool = False) -> str:
         """A variable, or what stands for it; numbers stand bare only where an array is beside them."""
@@ -295,9 +297,7 @@ class ClassPrinter:
     # ---------------------------------------------------------------- compound statements
 
     def compound(self, statement: Statement, out: Writer) -> None:
-        if isinstance(statement, Group):
-            self.forward(statement.body, out)
-        elif isinstance(statement, ForEach):
+        if isinstance(statement, ForEach):
             self.loop(statement, out)
         elif isinstance(statement, Branch):
             self.branch(statement, out)
@@ -395,6 +395,15 @@ class ClassPrinter:
             elif isinstance(statement, ForEach):
                 used.update((statement.carry, statement.collected))
         return wanted if wanted not in used else f"{wanted}_"
+
+
+def _opened(body: list[Statement]) -> Iterator[Statement]:
+    """Statements with the compositions among them opened: a name for some layers makes no difference to a call."""
+    for statement in body:
+        if isinstance(statement, Group):
+            yield from _opened(statement.body)
+        else:
+            yield statement
 
 
 def row_kind(op: str) -> str:

@@ -132,6 +132,8 @@ def initializer_source(init: Initialiser) -> str:
     numbers = [literal(float(v)) for _, v in init.settings]
     if init.name == "uniform":
         return f"uniform({', '.join(numbers)})"
+    if init.name == "glorot_uniform":
+        return "GLOROT_UNIFORM"
     if init.name in _SCALED:
         return f"initializers.{init.name}(in_axis=1, out_axis=0)"
     if init.name in ("zeros", "ones"):

@@ -42,12 +42,17 @@ def transpose(use: OpUse, x: str) -> str:
 
 @function("Concat")
 def concat(use: OpUse, *parts: str) -> str:
-    return f"jnp.concatenate([{', '.join(parts)}], axis={axis(use, fixed(use, 'axis'))})"
+    return f"jnp.concatenate({_listed(parts)}, axis={axis(use, fixed(use, 'axis'))})"
+
+
+def _listed(parts: tuple[str, ...]) -> str:
+    """A list of arrays; what a `for` over tensors made is one already."""
+    return parts[0][1:] if len(parts) == 1 and parts[0].startswith("*") else f"[{', '.join(parts)}]"
 
 
 @function("Stack")
 def stack(use: OpUse, *parts: str) -> str:
-    return call("jnp.stack", f"[{', '.join(parts)}]", axis=str(axis(use, fixed(use, "axis")) or ""))
+    return call("jnp.stack", _listed(parts), axis=str(axis(use, fixed(use, "axis")) or ""))
 
 
 @function("Split")
