@@ -87,6 +87,9 @@ def run(arguments: list[str] | None = None) -> int:
 def _expected(error: Exception) -> int:
     """Errors that carry their own words and exit code (of training, of a backend); anything else is a bug."""
     code = getattr(error, "exit_code", None)
+    if code == STOPPED:
+        message(str(error))
+        return STOPPED
     if isinstance(code, int):
         complain(str(error), getattr(error, "help", ""))
         return code

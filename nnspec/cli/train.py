@@ -107,7 +107,7 @@ class Bar(Lines):
 
     def epoch(self, epoch: Epoch) -> None:
         if self.progress is not None:
-            self.progress.console.print(line_of(epoch), markup=False, highlight=False)
+            self.progress.console.print(line_of(epoch), markup=False, highlight=False, soft_wrap=True)
 
     def step(self, step: int, steps: int) -> None:
         if self.progress is not None:

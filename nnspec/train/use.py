@@ -246,6 +246,6 @@ def _memory(subject: Subject) -> Memory:
 
 def _without_place(error: DataError) -> TrainError:
     """A fault of the file that the user named on the command line: it has no place in the spec."""
-    found = TrainError(error.message, help=error.help)
+    found = TrainError(error.message, help="" if error.code == "E0520" else error.help)  # paths are the user's own here
     found.exit_code = error.exit_code if error.exit_code != 1 else 2
     return found
