@@ -154,7 +154,7 @@ def test_csv_with_a_mark_blank_lines_and_quotes(tmp_path: Path) -> None:
         ("x,label\n1,0\n2,2\n", "E0533", ["row 2", '"label"', "2 is outside class(2)", "class(3)"]),
         ("x,label\n1,-1\n2,1\n", "E0533", ["-1 is outside class(2)", "label: float32"]),
         ("x,label\n1,0.5\n2,1\n", "E0534", ["row 1", "0.5 is not a whole number"]),
-        ("x,label\n1,a\n2,b\n3,c\n", "E0533", ["3 classes", "class(2)", "a, b, c"]),
+        ("x,label\n1,a\n2,b\n3,c\n", "E0533", ["3 classes", "class(2)", '"a", "b", "c"']),
         ("a,b,label\n1,2,0\n", "E0531", ["x", "takes 1", "2 columns", 'x = ["a"']),
         ("x,lable\n1,0\n", "E0530", ["label", '"lable"']),
         ("x,label\n1,0\n2\n", "E0521", ["line 3", "1 cells", "2"]),

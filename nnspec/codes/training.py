@@ -84,4 +84,13 @@ CODES = {
         "a part of training that is not in this version",
         "The key belongs to the language, and this version of nnspec does not have it yet.",
     ),
+    "W0401": Code(
+        "a loss of logits that reads probabilities",
+        "cross_entropy and binary_cross_entropy contain the softmax or sigmoid, nll the logarithm's counterpart: with "
+        "another one before them a model trains slowly and never becomes sure.",
+        "model M {\n    input x: float32[3]\n    target t: class(3)\n    output y = x -> dense(3) -> softmax\n}\n"
+        "train { minimize = cross_entropy(y, t); optimizer = sgd(0.1); epochs = 3 }",
+        "model M {\n    input x: float32[3]\n    target t: class(3)\n    output y = x -> dense(3)\n}\n"
+        "train { minimize = cross_entropy(y, t); optimizer = sgd(0.1); epochs = 3 }",
+    ),
 }

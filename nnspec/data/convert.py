@@ -38,7 +38,7 @@ def class_names(type: TensorType, uses: list[tuple[Table, list[Column]]]) -> tup
             found.add(str(cell))
     if len(found) > type.classes:
         place = f"{texts[0][0].label}, {texts[0][0].kind} {texts[0][1].title()}"
-        shown = listing(sorted(found))
+        shown = listing([f'"{name}"' for name in sorted(found)])
         raise DataError(
             "E0533",
             f"{place} holds {len(found)} classes, the model has class({type.classes})",

@@ -15,6 +15,7 @@ from nnspec.data.csvfile import read_csv, read_table
 from nnspec.data.errors import DataError, MissingData, nearest
 from nnspec.data.table import Column, Table
 from nnspec.ir.graph import CallValue
+from nnspec.passes.keys import SKLEARN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +44,7 @@ def read_source(source: object, base: Path, fields: tuple[str, ...]) -> Read:
     if not isinstance(source, CallValue):
         raise DataError("E0523", f'a source is a call, as in csv("file.csv"), not {source!r}')
     if source.name in LATER:
-        help = "available: " + ", ".join(SOURCES)
+        help = "available: " + ", ".join((*SOURCES, "random"))
         raise DataError("E0522", f"the source {source.name} is not available in this version", source.span, help=help)
     if source.name not in SOURCES:
         raise DataError(
@@ -146,7 +147,6 @@ CELL = (
 CANCER = (*(f"mean {c}" for c in CELL), *(f"{c} error" for c in CELL), *(f"worst {c}" for c in CELL))
 DIABETES = ("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6")
 DIGITS = tuple(f"pixel_{row}_{column}" for row in range(8) for column in range(8))
-SKLEARN = ("digits", "iris", "wine", "breast_cancer", "diabetes")
 
 
 def _sklearn(call: CallValue, base: Path, fields: tuple[str, ...]) -> Read:

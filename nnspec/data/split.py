@@ -114,8 +114,10 @@ def _fold(rule: CallValue, count: int, labels: Array | None, seed: int) -> dict[
     if len(numbers) != 2 or not all(isinstance(x, int) for x in numbers):
         raise DataError("E0535", "folds takes how many there are and which is held out, as in folds(5, 1)")
     folds, k = (int(str(x)) for x in numbers)
-    if folds < 2 or not 1 <= k <= folds:
-        raise DataError("E0535", f"folds({folds}, {k}): the fold held out is one of 1..{max(folds, 2)}")
+    if folds < 2:
+        raise DataError("E0535", f"folds({folds}, {k}): there are at least 2 folds", help="as in folds(5, 1)")
+    if not 1 <= k <= folds:
+        raise DataError("E0535", f"folds({folds}, {k}): the fold held out is one of 1..{folds}")
     if folds > count:
         raise DataError("E0536", f"folds({folds}, {k}): {count} examples cannot make {folds} folds")
     parts = _share_out([Fraction(1, folds)] * folds, count, labels, seed)

@@ -225,9 +225,7 @@ def _too_many_axes(prediction: TensorType, target: TensorType) -> str:
     if target.rank or target.is_float:
         return ""
     classes = f"[{target.classes}]" if target.classes else "one number a class"
-    return (
-        f"the logits of one example are {classes}: -> flatten (or global_avg_pool) before the last dense makes them so"
-    )
+    return f"the logits of one example are {classes}: flatten (or global_avg_pool) before the last dense makes them so"
 
 
 def _classes_help(target: TensorType, prediction: TensorType, axis: int) -> str:

@@ -42,6 +42,10 @@ class Bodies(Fields):
     def body_of(self, declared: Declared, scope: Scope) -> Any:
         """The value of a block, or of a model used as one: its only output."""
         if isinstance(declared, nodes.Block):
+            if declared.body.result is None and self.program.reported:
+                self.statements(declared.body, scope)
+                self.broken = True  # the checker has said that the block has no value
+                return POISON
             return self.body(declared.body, scope)
         outputs = [s for s in declared.body.statements if isinstance(s, nodes.Output)]
         self.statements(declared.body, scope)

@@ -147,6 +147,11 @@ class Calls(Expressions):
             self.error("E0208", rest[0], f"{row.name} takes its axis by name", help=help)
             return POISON
         values, written = settings
+        if rest and slots_of(op)[0].name == "eps" and values["eps"] >= 1:  # elsewhere the features come first
+            message = f"eps of {row.name} is a small number, {show(values['eps'])} is none"
+            help = f"{row.name} finds the number of features by itself: leave it out"
+            self.error("E0306", rest[0], message, help=help)
+            return POISON
         return self.operation(op(**values), tensors, node, at, None, written)
 
     def _settled(self, at: At, base: str) -> At:
@@ -189,7 +194,7 @@ class Calls(Expressions):
             self.error(
                 "E0208", node, f"{name} needs its {' and '.join(missing)}", help=f"{name}({', '.join(op.tensors)})"
             )
-            return None, positional[count:], named
+            return None, positional[count:][: len(slots_of(op))], named
         extra = [e for e in positional[count:] if self.kind(e, scope) == "tensor"]
         if extra:
             self.error("E0208", extra[0], f"{name} takes {places} tensor{'s' * (places != 1)}, this is one more")

@@ -9,6 +9,7 @@ from typing import Any
 from nnspec.diagnostics import Label, Reporter, Span
 from nnspec.ir.graph import Graph, Item, Module, Parameter, Value
 from nnspec.ir.types import TensorType
+from nnspec.ops import registry
 from nnspec.passes.naming import NameScope
 from nnspec.passes.numbers import NumberError
 from nnspec.passes.program import Program
@@ -102,21 +103,24 @@ class Context:
         help: str = "",
     ) -> None:
         """Reports once a place and code; stays silent about what an earlier stage has reported."""
-        span = node if isinstance(node, Span) else node.span
+        place = node if isinstance(node, Span) else node.span
         self.broken = True
         if isinstance(node, nodes.Node) and self.is_poisoned(node):
             return
-        if (code, span) in self.failed and self.frames and self.frame.use is not None:
+        span, frames = self.in_sight(place)
+        if (code, span) in self.failed and frames and frames[-1].use is not None:
             return
         self.failed.add((code, span))
-        self.reporter.error(code, span, message, labels=(*labels, *self.use_label(span)), help=help)
+        if span != place:  # what nnspec's own blocks are made of is not the reader's to mend
+            labels = tuple(Label(span, label.text) for label in labels if label.span == place)
+        self.reporter.error(code, span, message, labels=(*labels, *_use_label(span, frames)), help=help)
 
-    def use_label(self, span: Span) -> tuple[Label, ...]:
-        """The use of the block that an error inside it came from."""
-        if not self.frames or self.frame.use is None or self.frame.use == span:
-            return ()
-        module = self.frame.module
-        return (Label(self.frame.use, f"in this use of {module.title}"),)
+    def in_sight(self, span: Span) -> tuple[Span, list[Frame]]:
+        """The place in the user's files that led to `span`, and the modules around that place."""
+        prelude, depth = str(registry.prelude_path()), len(self.frames)
+        while span.path == prelude and depth and (use := self.frames[depth - 1].use) is not None:
+            span, depth = use, depth - 1
+        return span, self.frames[:depth]
 
     def number_error(self, node: nodes.Node, error: NumberError) -> None:
         self.error("E0308", node, error.message, help=error.help)
@@ -222,6 +226,13 @@ class Context:
 
     def schedule(self, expr: nodes.Expr, scope: Scope, what: str) -> Any:
         raise NotImplementedError
+
+
+def _use_label(span: Span, frames: list[Frame]) -> tuple[Label, ...]:
+    """The use of the block that an error inside it came from."""
+    if not frames or (use := frames[-1].use) is None or use == span:
+        return ()
+    return (Label(use, f"in this use of {frames[-1].module.title}"),)
 
 
 def _as_expr(value: object, span: Span) -> nodes.Expr:

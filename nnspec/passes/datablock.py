@@ -47,18 +47,52 @@ class DataBlock(Bodies):
             return self._fits_split(entry, value)
         if key in ("source", "train", "validation", "test") and not isinstance(value, CallValue):
             return self._refuse(entry, "a source, as in csv(...)", value)
+        return not isinstance(value, CallValue) or self._fits_source(entry, value)
+
+    def _fits_source(self, entry: nodes.Entry, call: CallValue) -> bool:
+        """What a source's arguments can be judged by before anything is read."""
+        first = call.args[0] if len(call.args) == 1 and not call.kwargs else None
+        if call.name == "random" and not (isinstance(first, int) and not isinstance(first, bool) and first >= 1):
+            message = "random takes the number of examples, a whole number >= 1"
+            self.error("E0524", entry.value, message, help="as in random(100)")
+            return False
+        if call.name == "sklearn" and call.args and call.args[0] not in keys.SKLEARN:
+            name = call.args[0]
+            if isinstance(name, str):
+                message = f'scikit-learn carries no data set "{name}" that nnspec reads'
+                help = did_you_mean(name, keys.SKLEARN, f"known: {', '.join(keys.SKLEARN)}")
+                self.error("E0525", entry.value, message, help=help)
+            else:
+                self.error("E0524", entry.value, "sklearn takes the name of a data set", help='as in sklearn("digits")')
+            return False
         return True
 
     def _fits_split(self, entry: nodes.Entry, value: object) -> bool:
         parts = value.args[0] if isinstance(value, CallValue) and value.name == "in_order" and value.args else value
         if isinstance(parts, CallValue):
             if parts.name in keys.SPLITS:
-                return True
+                return parts.name != "folds" or self._fits_folds(entry, parts)
             help = did_you_mean(parts.name, keys.SPLITS, "a list of parts, in_order([..]) or folds(n, k)")
             self.error("E0405", entry.value, f"split cannot be {parts.name}", help=help)
             return False
         if not isinstance(parts, list) or not 1 <= len(parts) <= 3 or not all(is_number(p) and p >= 0 for p in parts):
             return self._refuse(entry, "the sizes of train, validation and test, as in [0.8, 0.1, 0.1]", value)
+        total = sum(parts)
+        counts = all(isinstance(p, int) for p in parts) and total > 1  # of examples: only the data can tell
+        if counts or abs(total - 1) <= 1e-6:
+            return True
+        hint = [round(p / total, 4) for p in parts] if total else [0.8, 0.1, 0.1]
+        message = f"the shares {show_plain(parts)} add up to {total:g}, not 1"
+        self.error("E0535", entry.value, message, help=f"as in {hint}")
+        return False
+
+    def _fits_folds(self, entry: nodes.Entry, call: CallValue) -> bool:
+        numbers = [*call.args, *call.kwargs.values()]
+        whole = [n for n in numbers if isinstance(n, int) and not isinstance(n, bool)]
+        if len(numbers) != 2 or len(whole) != 2 or whole[0] < 2 or not 1 <= whole[1] <= whole[0]:
+            message = "folds takes how many there are (2 or more) and which of them, from 1, is held out"
+            self.error("E0535", entry.value, message, help="as in folds(5, 1)")
+            return False
         return True
 
     def _refuse(self, entry: nodes.Entry, wanted: str, value: object) -> bool:
@@ -74,7 +108,8 @@ class DataBlock(Bodies):
                 help = did_you_mean(key, table, f"{word} takes {', '.join(table)}")
                 self.error("E0401", entry.key, f"unknown key {key} of {word}", help=help)
             elif entry.pattern is not None and not table[key].pattern:
-                self.error("E0402", entry.pattern, f"{key} takes no pattern")
+                if not self.is_poisoned(entry):
+                    self.error("E0402", entry.pattern, f"{key} takes no pattern")
             else:
                 found.append(entry)
         for name, value in self.overrides.items():

@@ -29,6 +29,7 @@ from nnspec.passes import cost
 from nnspec.passes.context import MAX_NODES, Frame, GiveUp
 from nnspec.passes.estimate import Estimate
 from nnspec.passes.lift import lift
+from nnspec.passes.lint import lint
 from nnspec.passes.naming import NameScope, reserved_names
 from nnspec.passes.program import Program
 from nnspec.passes.scope import MISSING, Poisoned, ReadingScope, Scope, Thunk
@@ -85,6 +86,7 @@ class Elaborator(TrainBlock):
             from nnspec.passes.check import check_graph
 
             check_graph(self.graph)
+        lint(self.graph, self.reporter)
         return self.graph
 
     def _settings(self, model: nodes.Model, scope: Scope) -> None:

@@ -107,7 +107,7 @@ class Expressions(Indexing):
                 "E0214",
                 step.label or step,
                 "a label names a layer, this step has none",
-                help="name a value with `h = ...`",
+                help=f"`{_word(step.label)} = ...` gives a setting in a call, or names a value on a line of its own",
             )
             return self.evaluate(inner, scope)
         number = names.number() if names.numbered and key is None else key
@@ -225,3 +225,9 @@ _EVALUATE: dict[type[nodes.Expr], Callable[[Expressions, Any, Scope], Any]] = {
     nodes.Shape: Expressions.no_value,
     nodes.Poison: Expressions.no_value,
 }
+
+
+def _word(label: nodes.StepLabel | None) -> str:
+    """A label's text where it is one plain word, `h` for any other."""
+    parts = label.parts if label is not None else ()
+    return parts[0] if len(parts) == 1 and isinstance(parts[0], str) else "h"

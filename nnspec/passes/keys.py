@@ -45,6 +45,7 @@ DATA_KEYS: dict[str, Key] = {
 }
 
 SOURCES = ("sklearn", "csv", "parquet", "npz", "idx", "cifar", "images", "text", "table", "huggingface", "random")
+SKLEARN = ("digits", "iris", "wine", "breast_cancer", "diabetes")  # the data sets in scikit-learn's wheel
 SPLITS = ("in_order", "folds")
 STOPS = ("patience", "gradient_below")
 WORDS_OF_SOURCES = ("bytes", "characters")

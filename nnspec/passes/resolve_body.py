@@ -132,6 +132,9 @@ class BodyChecker(CallChecker):
         if known.kind in LAYERS and id(s) not in self.program.poisoned:
             word, text = s.names[0].id, self._excerpt(s.value.span) or "..."
             help = f"let {word} = {text} (a new layer at every use), or layer {word} = {text} (one layer, shared)"
+            signature = self.signature(s.value.callee.id) if isinstance(s.value, nodes.Call) else None
+            if signature is not None and len(signature.tensors) > 1:
+                help = f"{signature.usage()}: a call that lacks its first tensor is a layer"
             self.error("E0211", s.value, f"{word} = ... names a tensor or a number, this is a layer", help=help)
             known = Known(ANY, known.span)
         if len(s.names) > 1 and known.kind in (NUMBER, BOOL, STRING):

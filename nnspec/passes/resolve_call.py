@@ -213,6 +213,10 @@ class CallChecker(Checker):
             if isinstance(value, nodes.Call):
                 self.arguments(value, names, free=True)
             return ANY
+        choices = [s for s in signature.settings if s.only_words]
+        if len(choices) == 1 and isinstance(value, nodes.Name) and not self.known_at_all(value.id, names):
+            self.unknown_word(value, choices[0], f"{choices[0].name} of {signature.name}", names)
+            return ANY
         return self.kind(value, names, free=signature.user)
 
     def named(self, e: nodes.Call, signature: Signature, names: Names) -> set[str]:

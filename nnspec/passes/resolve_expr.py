@@ -253,6 +253,8 @@ class Checker(NameChecker):
             if kind in LAYERS:
                 what = f"{operand.id} is a layer" if isinstance(operand, nodes.Name) else "this is a layer"
                 help = "give it its tensor first: (x -> f) " + e.op + " y"
+                if isinstance(operand, nodes.Name) and operand.id in tables.regularisers():
+                    help = f"{operand.id}(weights) is the sum over all weights"
                 return self.error("E0210", e, f"there is no arithmetic on layers: {what}", help=help, span=operand.span)
             if kind in (STRING, LIST):
                 self.error("E0207", operand, f"{e.op} takes numbers and tensors, this is {A_KIND[kind]}")

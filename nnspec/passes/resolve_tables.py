@@ -130,6 +130,10 @@ def _signature(key: str, found: declared_by.Signature, elementwise: bool = False
     return _signatures[key]
 
 
+def regularisers() -> tuple[str, ...]:
+    return ops.regularisers()
+
+
 def _of_regulariser(name: str) -> Signature | None:
     """`l2(weights)`: the selection counts as its tensor."""
     return Signature(name, ("weights",), ()) if name in ops.regularisers() else None

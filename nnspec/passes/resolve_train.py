@@ -135,7 +135,8 @@ class SettingsChecker(BodyChecker):
             return
         if signature is None:
             known = tables.optimizer_names()
-            help = did_you_mean(name, known, f"known: {', '.join(known)}")
+            words = (*known, "frozen") if entry.pattern is not None else known
+            help = did_you_mean(name, words, f"known: {', '.join(words)}")
             if isinstance(e, nodes.Call):
                 self.arguments(e, names, free=True)
             span = e.callee.span if isinstance(e, nodes.Call) else e.span
@@ -308,7 +309,8 @@ class SettingsChecker(BodyChecker):
         help = did_you_mean(e.id, known + self.program.names(self.path, nodes.Let) + list(tables.SELECTIONS))
         if self.far(help):
             return self.silence(e)
-        help = help or (f"train sees {', '.join(known[:12])}" if known else "")
+        seen = f"train sees {', '.join(known[:12])}; " if known else ""
+        help = help or f"{seen}declare it in the model, as in target {e.id}: ..., or above it, as in let {e.id} = ..."
         return self.error("E0414", e, f"train cannot see {e.id}", help=help)
 
 

@@ -55,7 +55,8 @@ class Settings(Applying):
         for index, expr in enumerate(positional):
             if index >= len(slots):
                 most = f"{len(slots)} setting{'s' * (len(slots) != 1)}" if slots else "no settings"
-                self.error("E0208", expr, f"{name} takes {most}, this is one more", help=usage(name, slots))
+                help = usage(name, slots) if slots else ""
+                self.error("E0208", expr, f"{name} takes {most}, this is one more", help=help)
                 failed = True
                 break
             given[slots[index].name] = expr
@@ -172,8 +173,8 @@ class Settings(Applying):
                     help=did_you_mean(name, known, f"known: {', '.join(known)}"),
                 )
             else:
-                help = f"constant({show(expr.value)})" if isinstance(expr, nodes.Number) else ""
-                self.error("E0207", expr, f"{what} is none: this is no initialiser", help=help or "as in normal(0.01)")
+                help = f"constant({show(expr.value)})" if isinstance(expr, nodes.Number) else "as in normal(0.01)"
+                self.error("E0207", expr, f"{what} is an initialiser, which this is not", help=help)
             return POISON
         arguments = expr.arguments if isinstance(expr, nodes.Call) else ()
         positional = [a.value for a in arguments if not a.name]

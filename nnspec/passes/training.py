@@ -103,7 +103,7 @@ class TrainBlock(Measures):
         help = ""
         if isinstance(value, str) and isinstance(entry.value, nodes.Name):
             help = did_you_mean(value, [*words, *lets.known()])
-        elif isinstance(value, CallValue) and key == "stop":
+        elif isinstance(value, CallValue) and key == "stop" and value.name not in keys.STOPS:
             help = did_you_mean(value.name, keys.STOPS)
         self.error("E0405", entry.value, f"{key} takes {wanted}, not {show_plain(value)}", help=help)
         return POISON
@@ -244,5 +244,5 @@ _SETTINGS: dict[str, tuple[str, Any]] = {
     "clip_value": ("a number > 0", _positive),
     "accumulate": ("a whole number >= 1", _whole(1)),
     "ema": ("a number between 0 and 1", lambda v: _positive(v) and v < 1),
-    "stop": ("patience(n) or gradient_below(x)", _stop),
+    "stop": ("patience(n) of a whole number >= 1, or gradient_below(x) of a number > 0", _stop),
 }

@@ -61,6 +61,10 @@ class _Layout(Brackets):
                     semicolon = kind == ";"
                 index += 1
                 continue
+            if self._foreign_comment(index, newline is not None):
+                while raw[index].type not in ("NEWLINE", "$END"):
+                    index += 1
+                continue
             if newline is not None:
                 above = self.indent
                 if token.line != newline.line:
@@ -88,6 +92,17 @@ class _Layout(Brackets):
                 self._end(token)
             self.out.append(token)
             index += 1
+
+    def _foreign_comment(self, index: int, fresh: bool) -> bool:
+        """Whether a line begins with `//` or `/*`: reported here, the line is passed over."""
+        token, after = self.raw[index], self.raw[min(index + 1, len(self.raw) - 1)]
+        if not (fresh or not self.out) or self._inside("([") or token.type not in ("//", "/"):
+            return False
+        if token.type == "/" and (after.type != "*" or after.column != token.end):
+            return False
+        text = token.text if token.type == "//" else "/*"
+        self._error("E0104", token, f"`{text}` begins no comment", "a comment begins with `#`")
+        return True
 
     # ------------------------------------------------------------ ends of statements
 

@@ -53,21 +53,38 @@ def _special(parser: Parser, token: Token, expected: set[str], repair: Repair | 
     if kind in _COMPARISONS and any(isinstance(v, Token) and v.type in _COMPARISONS for v, *_ in parser.stack[-3:]):
         return "E0113", "comparisons do not chain", f"compare twice: `a < b and b {kind} c`"
     if kind == "(" and "+" in expected:
+        name = parser.last.text.lstrip(".")
+        if parser.last.type == "ATTRIBUTE":
+            return (
+                "E0114",
+                "only a name can be called",
+                f"layers have plain names, tensors are piped: `x -> {name}(...)`",
+            )
         return "E0114", "only a name can be called", "pipe into it: `x -> ...`"
+    if kind == "=" and parser.last.text in ("+", "-", "*", "/"):
+        return "E0101", f"there is no `{parser.last.text}=`: a name stands for one thing", "give the result a new name"
+    if kind == "//":
+        return "E0104", "`//` begins no comment", "a comment begins with `#`"
+    if kind == ":" and header(parser) == "output":
+        return (
+            "E0101",
+            "an output has no type of its own: its value gives it",
+            "leave it out; `-> : [5]` asserts a shape",
+        )
     if kind in RESERVED and "NAME" in expected and not value_due:
         return "E0116", f"`{kind}` is a reserved word, not a name", f"write another name, such as `{kind}_`"
     if kind == "else":
         return "E0101", "`else` has no `if` before it", "write `if c { ... } else { ... }`"
     if "input" in expected and kind in (":", "->", "."):
         return "E0101", f"a line may not start with `{token.text}` here", "write what it belongs to before it"
-    if "(" in expected and _header(parser) == "block":
+    if "(" in expected and header(parser) == "block":
         message = f"expected `(` after `{parser.last.text}`, found {_found(token)}"
         return "E0101", message, "name the tensors that the block takes, as in `block Name(x; width = 1) {`"
     if kind in ("NAME", "{") and len(parser.stack) > 1 and _opens_statement(parser):
         return "E0101", f"no statement begins with `{parser.last.text}` and {_found(token)}", _statements(parser)
-    if kind == "," and _header(parser) in _DECLARING:
+    if kind == "," and header(parser) in _DECLARING:
         message = f"expected `:` after `{parser.last.text}`, found `,`"
-        return "E0101", message, f"give each name a line of its own: `{_header(parser)} {parser.last.text}: ...`"
+        return "E0101", message, f"give each name a line of its own: `{header(parser)} {parser.last.text}: ...`"
     if parser.last.type == ":" and "[" in expected and "NUMBER" not in expected and "NAME" not in expected:
         help = "a shape is asserted as in `-> : [16, 5, 5]`; a label has its name before `:`"
         return "E0101", f"expected `[` after `:`, found {_found(token)}", help
@@ -87,7 +104,7 @@ def _opens_statement(parser: Parser) -> bool:
     return parser.last.type == "NAME" and (before is None or (isinstance(before, Token) and before.type == "_NEWLINE"))
 
 
-def _header(parser: Parser) -> str:
+def header(parser: Parser) -> str:
     """The declaration whose name was read last."""
     previous = parser.stack[-2][0] if len(parser.stack) > 1 else None
     return previous.type if isinstance(previous, Token) else ""

@@ -36,6 +36,9 @@ def recover(parser: Parser) -> None:
     if not (token.quiet or parser.last.quiet or parser.calm < 2):
         messages.report(parser, token, expected(parser.states), repair)
     parser.calm = 0
+    if (beyond := _beyond(parser, token)) is not None:
+        parser.position = beyond
+        return
     if repair is None:
         _panic(parser)
         return
@@ -43,6 +46,19 @@ def recover(parser: Parser) -> None:
     parser.position += how != "insert"
     for kind in kinds:
         _feed(parser, kind)
+
+
+def _beyond(parser: Parser, token: Token) -> int | None:
+    """Where reading goes on behind the type of `output y: float32[5] = ...`, or behind a comment that `//` begins."""
+    typed = token.type == ":" and messages.header(parser) == "output"
+    wanted = "=" if typed else "_NEWLINE" if token.type == "//" else ""
+    if not wanted or wanted not in expected(parser.states):
+        return None
+    for index in range(parser.position, len(parser.tokens)):
+        kind = parser.tokens[index].type
+        if kind == wanted or kind in ("_NEWLINE", "$END"):
+            return index if kind == wanted else None
+    return None
 
 
 def expected(states: list[int]) -> set[str]:
