@@ -1,0 +1,1 @@
+"""JAX: a dataclass pytree a block, pure functions that train it, `optax` for the update."""
