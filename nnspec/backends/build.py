@@ -24,6 +24,7 @@ from nnspec.backends.program import (
 from nnspec.backends.source import Names, camel, identifier
 from nnspec.backends.structure import Signature
 from nnspec.backends.tidy import drop_unread, inline_numbers, mark_chains, simplify
+from nnspec.backends.values import is_frozen
 from nnspec.ir.graph import (
     Call,
     Choice,
@@ -223,7 +224,9 @@ class _Body:
         return Apply(self.use([n for _, n in row], scope, [c for c, _ in row]), member, inputs, outputs)
 
     def use(self, nodes: list[Node], scope: Scope, coordinates: list[Coordinate]) -> OpUse:
-        return OpUse(nodes, scope, coordinates, self.builder.program.deterministic)
+        use = OpUse(nodes, scope, coordinates, self.builder.program.deterministic)
+        use.frozen = all(n.layer is not None and is_frozen(self.builder.graph, n.layer.path) for n in nodes)
+        return use
 
     def invoke(self, row: list[tuple[Coordinate, Call]], scope: Scope, loops: list[ForEach]) -> Invoke:
         inputs, outputs = self.wires(row)

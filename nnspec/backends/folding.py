@@ -24,8 +24,13 @@ _LEVELS = (
 _HEAD = re.compile(r"(?:return|assert|yield) |[\w.\[\]\"', *]+ (?:[-+*/@|&]|//)?= ")
 
 
+_SIMPLE = r"(?:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*|\d+(?:\.\d+)?(?:e-?\d+)?)"
+_POWER = re.compile(rf"(?<![\w.\])\"])({_SIMPLE}) \*\* (-?{_SIMPLE})(?![\w.(\[])")
+
+
 def fold(text: str, indent: int) -> list[str]:
     """The lines of one logical line at an indentation of `indent`."""
+    text = _POWER.sub(r"\1**\2", text)
     if indent + len(text) <= WIDTH:
         return [text]
     if text.startswith(("def ", "class ")):
@@ -34,6 +39,10 @@ def fold(text: str, indent: int) -> list[str]:
         return _at_bracket(text, indent) or [text]
     head = _HEAD.match(text)
     start = head.end() if head and _is_outside(text, head.end()) else 0
+    entries = split_commas(text[start:])
+    if start and len(entries) > 1:
+        lines = [line for entry in entries for line in _item(entry, ",", indent + 4)]
+        return [f"{text[:start]}(", *("    " + line for line in lines), ")"]
     return _expression(text[:start], text[start:], "", indent)
 
 
@@ -46,7 +55,10 @@ def _expression(head: str, body: str, tail: str, indent: int) -> list[str]:
             return found
     if operators:
         return [f"{head}(", *("    " + line for line in _terms(body, operators, indent + 4)), f"){tail}"]
-    return _at_bracket(head + body + tail, indent) or [head + body + tail]
+    found = _at_bracket(head + body + tail, indent) or [head + body + tail]
+    if head and not tail and indent + len(found[0]) > WIDTH:
+        return [f"{head}(", *("    " + line for line in _at_bracket(body, indent + 4) or [body]), ")"]
+    return found
 
 
 def _terms(body: str, operators: list[tuple[int, int]], indent: int) -> list[str]:
@@ -67,10 +79,11 @@ def _at_parameters(text: str, indent: int) -> list[str]:
     for start, stop in _brackets(text):
         items = split_commas(text[start + 1 : stop])
         joined = ", ".join(items)
-        head, tail = text[: start + 1], text[stop:]
+        result = _at_bracket(text[stop + 1 :], indent + 1) or [text[stop + 1 :]]
+        head, tail = text[: start + 1], [f"){result[0]}", *result[1:]]
         if indent + 4 + len(joined) <= WIDTH:
-            return [head, "    " + joined, tail]
-        return [head, *(f"    {item}," for item in items), tail]
+            return [head, "    " + joined, *tail]
+        return [head, *(f"    {item}," for item in items), *tail]
     return [text]
 
 

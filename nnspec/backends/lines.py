@@ -8,7 +8,6 @@ from nnspec.record import Record
 
 _ROOM = 72  # beyond this a nested expression is harder to read than two lines
 _OPERATORS = re.compile(r" (\*\*|[-+*/@<>&|]|<=|>=|==|!=|if|else|for) ")
-_PRODUCT = frozenset("*/@")
 
 
 class Line(Record):
@@ -68,8 +67,7 @@ def _substitute(before: Line, line: Line) -> str:
     place = re.search(rf"\b{before.target}\b", line.source)
     assert place is not None
     left, right = line.source[: place.start()], line.source[place.end() :]
-    enclosed = (not left or left[-1] == "(" or left.endswith(", ")) and (not right or right[0] in "),")
-    if not enclosed and _is_infix(inside) and not _binds_tighter(inside, line.source):
+    if _is_infix(inside) and not _stands_alone(inside, left, right):
         inside = f"({inside})"
     return left + inside + right
 
@@ -88,8 +86,20 @@ def _is_infix(source: str) -> bool:
     return bool(found) and not any(op in ("if", "else", "for") for op in found)
 
 
-def _binds_tighter(inside: str, outside: str) -> bool:
-    return all(op in _PRODUCT for op in _operators(inside)) and all(op in "+-" for op in _operators(outside))
+# How tightly operators bind, from the loosest; what compares or chooses has parentheses always.
+_BINDING = {"|": 1, "^": 2, "&": 3, "+": 4, "-": 4, "*": 5, "/": 5, "@": 5, "**": 6}
+
+
+def _stands_alone(inside: str, left: str, right: str) -> bool:
+    """Whether an infix expression between two texts means the same without parentheses of its own."""
+    if (not left or left[-1] == "(" or left.endswith(", ")) and (not right or right[0] in "),"):
+        return True
+    before, after = re.search(r" (\*\*|[-+*/@<>&|^]) $", left), re.match(r" (\*\*|[-+*/@<>&|^]) ", right)
+    if (left and not before) or (right and not after):
+        return False
+    binding = min(_BINDING.get(op, 0) for op in _operators(inside))
+    tighter_than_left = before is None or binding > _BINDING.get(before[1], 9)
+    return binding > 0 and tighter_than_left and (after is None or binding >= _BINDING.get(after[1], 9) < 6)
 
 
 def _is_call(source: str) -> bool:

@@ -226,15 +226,14 @@ class _Namer:
 
 
 def number(use: OpUse) -> str:
-    """Source of a scalar constant: a float where it is one, whatever the spec wrote."""
-    if not use.outputs[0].is_float:
-        return use.code("value")
+    """Source of a scalar constant: a float where it is one, whatever the spec wrote; formulas in parentheses."""
 
     def value(node: Node) -> Any:
         written: Any = getattr(node.op, "value", None)
-        return float(written) if isinstance(written, int) else written
+        return float(written) if isinstance(written, int) and node.outputs[0].type.is_float else written
 
-    return use.express(value, "value")
+    source = use.express(value, "value")
+    return f"({source})" if " " in source else source
 
 
 def _inputs(statement: Apply | Invoke) -> list[Any]:

@@ -67,6 +67,7 @@ class OpUse:
         self.nodes = nodes
         self.scope = scope
         self.coordinates = coordinates
+        self.frozen = False  # all uses stand under `optimizer("...") = frozen`, which run as in evaluation
         self.deterministic = deterministic  # nothing is drawn: agreement between backends is checked (decision 23)
 
     @property

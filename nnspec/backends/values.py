@@ -50,6 +50,12 @@ def group_index(graph: Graph, path: str) -> int | None:
     return found
 
 
+def is_frozen(graph: Graph, path: str) -> bool:
+    """Whether `optimizer("...") = frozen` holds what lies at a path still."""
+    index = group_index(graph, path)
+    return index is not None and graph.training is not None and graph.training.groups[index].optimizer is None
+
+
 def frozen_paths(graph: Graph) -> set[str]:
     """Paths of the parameters that `optimizer("...") = frozen` holds still."""
     if graph.training is None:

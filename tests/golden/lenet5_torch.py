@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 def share(hits: Tensor) -> Tensor:
     """The part of the entries that are true."""
-    return hits.float().mean()
+    return hits.to(torch.get_default_dtype()).mean()
 
 
 class LeNet5(nn.Module):
@@ -95,7 +95,7 @@ def train_step(
 ) -> Tensor:
     """One update from one batch; `lr` has a rate for each group of parameters."""
     model.train()
-    optimizer.zero_grad()
+    model.zero_grad()
     value = loss(model, batch, step)
     value.backward()
     update(optimizer, lr)

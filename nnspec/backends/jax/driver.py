@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -71,7 +70,7 @@ class Driver:
         """The state of the optimizer, zeros before the first step."""
         if self._opt_state is None and hasattr(self.module, "optimizer"):
             with self._working():
-                form = jax.eval_shape(self.module.optimizer(self._rates(None)).init, self._form)
+                form = jax.eval_shape(self.module.optimizer(_NO_RATES if self._many() else 0.0).init, self._form)
                 self._opt_state = jax.tree.map(lambda leaf: jax.device_put(np.zeros(leaf.shape, leaf.dtype)), form)
         return self._opt_state
 
@@ -212,11 +211,8 @@ class Driver:
         """Whether the emitted optimizer takes a rate for each group."""
         return bool(self.module.optimizer.__annotations__["lr"] == "Array")
 
-    def _rates(self, lr: tuple[float, ...] | None) -> Any:
-        if self._many():
-            size = 1 + max(map(int, re.findall(r"lr\[(\d+)\]", inspect.getsource(self.module.optimizer))), default=0)
-            return jnp.asarray(np.zeros(size) if lr is None else np.asarray(lr), self.dtype)
-        return jnp.asarray(0.0 if lr is None else lr[0], self.dtype)
+    def _rates(self, lr: tuple[float, ...]) -> jax.Array:
+        return jnp.asarray(lr if self._many() else lr[0], self.dtype)
 
     # ---------------------------------------------------------------- data
 
@@ -238,6 +234,16 @@ class Driver:
 
 
 _BUFFERS = (".running_mean", ".running_var")
+
+
+class _NoRates:
+    """A rate of 0 for every group: the form of an optimizer's state does not depend on its rates."""
+
+    def __getitem__(self, group: int) -> float:
+        return 0.0
+
+
+_NO_RATES = _NoRates()
 
 
 def _child(holder: Any, key: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nnspec.backends.base import Unsupported
 from nnspec.backends.jax.init import ClassInit, loop_variable, negated
+from nnspec.backends.jax.loops import over_layers
 from nnspec.backends.jax.members import Path, Tree
 from nnspec.backends.jax.rows import row
 from nnspec.backends.lines import Line, nest
@@ -344,57 +345,10 @@ class ClassPrinter:
             body.line(f"{loop.carry} = {result}")
         if not loop.carried:
             body.line(f"{loop.collected}.append({result})")
-        header, lines = self.over_layers(loop, body.lines) or (loop.header(body.lines), body.lines)
+        header, lines = over_layers(self, loop, body.lines) or (loop.header(body.lines), body.lines)
         target, rows = header.split(" in ", 1)
         out.line(f"for {target} in {self.inside(rows)}:")
         out.lines.extend(lines)
-
-    def over_layers(self, loop: ForEach, lines: list[str]) -> tuple[str, list[str]] | None:
-        """`block in self.layer1`, where a loop does nothing with its index but find a layer of one list."""
-        used = loop.used(lines)
-        if len(used) != 1:
-            return None
-        text = "\n".join(lines)
-        found = set(re.findall(rf"(self\.[\w.\[\]\"]*)\[{used[0]}\]", text))
-        if len(found) != 1 or len(re.findall(rf"\b{used[0]}\b", text)) != text.count(f"{next(iter(found))}[{used[0]}]"):
-            return None
-        (container,) = found
-        variable = next(v for v in loop.scope.variables if v.name == used[0])  # type: ignore[union-attr]  # settled by now
-        cells = [variable.row(k) for k in range(loop.count)]
-        if not cells[0].isdigit() or cells != [str(int(cells[0]) + k) for k in range(len(cells))]:
-            return None
-        block = any(isinstance(s, Invoke) for s in loop.body) and len(loop.body) == 1
-        name = self.fresh("block" if block else "layer")
-        replaced = [line.replace(f"{container}[{used[0]}]", name) for line in lines]
-        return f"{name} in {container}{self.slice_of(container, cells)}", replaced
-
-    def slice_of(self, container: str, cells: list[str]) -> str:
-        """`[1:]` where a loop runs over a part of a list."""
-        size = next((len(t.keys()) for t in self.containers() if self.place(t.path) == container), None)
-        start, stop = int(cells[0]), int(cells[-1]) + 1
-        if start == 0 and stop == size:
-            return ""
-        return f"[{start or ''}:{'' if stop == size else stop}]"
-
-    def containers(self) -> list[Tree]:
-        found: list[Tree] = []
-        queue = [c for c in self.init.tree.children.values() if c.children]
-        while queue:
-            tree = queue.pop(0)
-            found.append(tree)
-            queue.extend(c for c in tree.children.values() if c.children)
-        return [t for t in found if not any(isinstance(p, LoopKey) for p in t.path)]
-
-    def fresh(self, wanted: str) -> str:
-        """A variable that no statement of the class uses."""
-        definition = self.definition
-        used = {*definition.inputs, *definition.captures}
-        for statement in definition.statements():
-            if isinstance(statement, Apply | Invoke):
-                used.update(statement.targets)
-            elif isinstance(statement, ForEach):
-                used.update((statement.carry, statement.collected))
-        return wanted if wanted not in used else f"{wanted}_"
 
 
 def _opened(body: list[Statement]) -> Iterator[Statement]:
@@ -425,10 +379,11 @@ def inner(out: Writer) -> Writer:
 
 
 def note(statement: Apply | Invoke) -> str:
-    """The shape of the result where it is not that of the input and the same in every use."""
+    """The shape of the result where it is that of no input and the same in every use."""
     items = statement.use.nodes if isinstance(statement, Apply) else statement.calls
     shapes = {item.outputs[0].type.shape for item in items}
-    before = {item.inputs[0].type.shape for item in items if item.inputs}
-    if len(shapes) != 1 or shapes == before or shapes == {()} or len(items[0].outputs) != 1:
+    shape = shapes.pop()
+    known = all(shape in [value.type.shape for value in item.inputs] for item in items)
+    if shapes or known or not shape or len(items[0].outputs) != 1:
         return ""
-    return show_shape(shapes.pop())
+    return show_shape(shape)

@@ -97,9 +97,15 @@ class Driver:
 
     def outputs(self, batch: State, *, training: bool = False) -> dict[str, Array]:
         with self._working(), torch.no_grad():
-            self.model.train(training)
+            self._mode(training)
             found = self.module.outputs(self.model, self._batch(batch))
         return {name: value.cpu().numpy() for name, value in found.items()}
+
+    def _mode(self, training: bool) -> None:
+        if training and hasattr(self.module, "start_training"):
+            self.module.start_training(self.model)
+        else:
+            self.model.train(training)
 
     def gradients(self, batch: State, *, step: int = 1) -> tuple[float, dict[str, Array]]:
         with self._working():

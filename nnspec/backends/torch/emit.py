@@ -37,6 +37,7 @@ _RESERVED = frozenset(
         "outputs",
         "share",
         "sinusoid",
+        "start_training",
         "torch",
         "train_step",
         "train_steps",

@@ -22,7 +22,7 @@ def attention(
 
 def share(hits: Tensor) -> Tensor:
     """The part of the entries that are true."""
-    return hits.float().mean()
+    return hits.to(torch.get_default_dtype()).mean()
 
 
 def sinusoid(length: int, features: int, base: float = 10000.0) -> Tensor:

@@ -39,9 +39,9 @@ def is_numbered(labels: list[str]) -> bool:
 
 
 def labels_of(statement: Statement) -> list[str]:
-    """The keys that a step takes in its Sequential: one, or one for each written-out copy."""
+    """The keys that a step takes in its Sequential: one, or one for each copy of a loop written out in place."""
     if isinstance(statement, ForEach):
-        return [label for items in statement.loop.iterations for label in _written_out(items)]
+        return [statement.loop.label] if statement.name else copy_labels(statement)
     if isinstance(statement, Group):
         return [statement.label]
     if isinstance(statement, Apply):
@@ -50,11 +50,16 @@ def labels_of(statement: Statement) -> list[str]:
     return [statement.calls[0].label]
 
 
+def copy_labels(loop: ForEach) -> list[str]:
+    """The keys of all copies of a loop, in order."""
+    return [label for items in loop.loop.iterations for label in _written_out(items)]
+
+
 def _written_out(items: list[Item]) -> list[str]:
     """The keys of an iteration's steps, those of loops written out inside it in place."""
     found: list[str] = []
     for item in items:
-        if isinstance(item, Loop):
+        if isinstance(item, Loop) and not item.name:
             found.extend(label for iteration in item.iterations for label in _written_out(iteration))
         elif isinstance(item, Choice):
             found.extend(_written_out(item.items))
@@ -133,13 +138,13 @@ def reference(member: Member | None) -> str:
 
 
 def note(statement: Apply | Invoke | Group | ForEach) -> str:
-    """The shape of the result where it is not that of the input and the same in every use."""
+    """The shape of the result where it is that of no input and the same in every use."""
     if isinstance(statement, Group | ForEach):
         return ""
     items = statement.use.nodes if isinstance(statement, Apply) else statement.calls
     shapes = {item.outputs[0].type.shape for item in items}
-    before = {item.inputs[0].type.shape for item in items if item.inputs}
     shape = shapes.pop()
-    if shapes or before == {shape} or not shape or len(items[0].outputs) != 1:
+    known = all(shape in [value.type.shape for value in item.inputs] for item in items)
+    if shapes or known or not shape or len(items[0].outputs) != 1:
         return ""
     return show_shape(shape)

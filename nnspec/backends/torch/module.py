@@ -25,6 +25,7 @@ from nnspec.backends.torch.losses import penalty
 from nnspec.backends.torch.members import (
     build,
     construct,
+    copy_labels,
     is_numbered,
     labels_of,
     member_paths,
@@ -166,7 +167,7 @@ class ModulePrinter:
     def loop(self, loop: ForEach, out: Writer) -> None:
         if loop.name and self.is_sequential(loop):
             self.claim(loop)
-            self.store(out, loop, loop.name, self.sequential([loop]))
+            self.store(out, loop, loop.name, self.copies(loop))
             return
         for path in self.paths(loop.body):
             for depth in range(1, len(path)):
@@ -227,9 +228,12 @@ class ModulePrinter:
         """Whether `nn.Sequential` says it: a chain of steps made here, each of which has a module form."""
         if not statement.name or not self.fits(statement) or not all(isinstance(p, str) for p in statement.name):
             return False
+        if isinstance(statement, Group) and not all(_stands_in(s, statement.name) for s in statement.body):
+            return False
         steps = [statement] if isinstance(statement, ForEach) else statement.body
         nested = any(isinstance(s, ForEach) and any(isinstance(i, ForEach) for i in s.body) for s in steps)
-        return not nested or is_numbered([label for s in steps for label in labels_of(s)])
+        labels = copy_labels(statement) if isinstance(statement, ForEach) else [k for s in steps for k in labels_of(s)]
+        return not nested or is_numbered(labels)
 
     def fits(self, statement: Statement) -> bool:
         if isinstance(statement, Apply):
@@ -269,17 +273,30 @@ class ModulePrinter:
         if isinstance(statement, Group):
             return self.sequential(statement.body)
         assert isinstance(statement, ForEach)
+        return self.copies(statement) if statement.name else self.starred(statement)
+
+    def starred(self, statement: ForEach) -> str:
+        """`*[Bottleneck(256, 64) for _ in range(3)]`."""
         steps = [self.step(s) for s in statement.body]
         if len(steps) == 1:
             return f"*[{steps[0]} for {statement.header(steps)}]"
         return f"*[step for {statement.header(steps)} for step in ({', '.join(steps)})]"
 
+    def copies(self, loop: ForEach) -> str:
+        """The Sequential that a loop with a name of its own is."""
+        if is_numbered(copy_labels(loop)):
+            return f"nn.Sequential({self.starred(loop)})"
+        return f"nn.Sequential(OrderedDict({self.starred_pairs(loop).removeprefix('*')}))"
+
     def labelled(self, statement: Statement) -> str:
         """`("conv1", nn.Conv2d(...))`, or a starred list of such pairs for copies."""
-        if not isinstance(statement, ForEach):
-            return f"({literal(labels_of(statement)[0])}, {self.step(statement)})"
+        if isinstance(statement, ForEach) and not statement.name:
+            return self.starred_pairs(statement)
+        return f"({literal(labels_of(statement)[0])}, {self.step(statement)})"
+
+    def starred_pairs(self, statement: ForEach) -> str:
         steps = [self.step(s) for s in statement.body]
-        keys = labels_of(statement)
+        keys = copy_labels(statement)
         rows = [keys[k * len(steps) : (k + 1) * len(steps)] for k in range(statement.count)]
         names = [statement.key([r[j] for r in rows]) for j in range(len(steps))]
         pairs = [f"({name}, {step})" for name, step in zip(names, steps, strict=True)]
@@ -380,6 +397,13 @@ class ModulePrinter:
         header, lines = _over_values(loop, inner.lines) or (loop.header(inner.lines), inner.lines)
         out.line(f"for {header}:")
         out.lines.extend(lines)
+
+
+def _stands_in(statement: Statement, scope: Path) -> bool:
+    """Whether a step is named directly under a scope, not under another one that was written out inside it."""
+    if isinstance(statement, Apply | Invoke):
+        return statement.member is None or statement.member.path[:-1] == scope
+    return not isinstance(statement, ForEach | Group) or not statement.name or statement.name[:-1] == scope
 
 
 def _over_values(loop: ForEach, lines: list[str]) -> tuple[str, list[str]] | None:

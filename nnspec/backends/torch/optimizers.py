@@ -22,7 +22,8 @@ _FORMS: dict[str, tuple[str, bool, tuple[tuple[str, str, Any], ...]]] = {
 }
 
 
-def print_optimizer(program: Program, options: Options, out: Writer) -> None:
+def print_optimizer(program: Program, options: Options, out: Writer) -> str:
+    """Prints `make_optimizer` and `update`; returns the type of what the one makes and the other takes."""
     graph, training = program.graph, program.training
     assert training is not None
     members: dict[int, list[str]] = {}
@@ -77,6 +78,7 @@ def print_optimizer(program: Program, options: Options, out: Writer) -> None:
                 out.line("one.step()")
         else:
             out.line("optimizer.step()")
+    return result
 
 
 def _make(groups: Any, members: dict[int, list[str]], indices: list[int], named: bool, options: Options) -> str:

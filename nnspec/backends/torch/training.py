@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from nnspec.backends.source import Writer, literal
 from nnspec.backends.torch.module import ModulePrinter
 from nnspec.backends.torch.optimizers import print_optimizer
-from nnspec.backends.values import field_of
+from nnspec.backends.values import field_of, is_frozen
 from nnspec.ir.graph import Layer
 
 if TYPE_CHECKING:
     from nnspec.backends.base import Options
     from nnspec.backends.program import Program
-    from nnspec.ir.graph import Field, Value
+    from nnspec.ir.graph import Field, Layer, Value
 
 
 def print_training(program: Program, options: Options, out: Writer) -> None:
@@ -25,8 +25,8 @@ def print_training(program: Program, options: Options, out: Writer) -> None:
         return
     _print_weights(program, out)
     _print_loss(program, out)
-    print_optimizer(program, options, out)
-    _print_steps(program, out)
+    optimizer = print_optimizer(program, options, out)
+    _print_steps(program, optimizer, out)
     _print_evaluate(program, out)
 
 
@@ -163,7 +163,7 @@ def _read_values(program: Program, reads: list[tuple[Value, str]], out: Writer) 
             out.line(f"{name} = batch[{literal(field.name)}]")
 
 
-def _print_steps(program: Program, out: Writer) -> None:
+def _print_steps(program: Program, optimizer: str, out: Writer) -> None:
     model, training = program.root.name, program.training
     assert training is not None
     noisy = program.root.noisy or bool(program.fields("noise"))
@@ -171,12 +171,13 @@ def _print_steps(program: Program, out: Writer) -> None:
     if noisy:
         out.blank(2)
         out.line(f"SEED = {seed}  # of the noise; each step draws its own from (SEED, step)")
+    start = _print_start(program, out)
     out.blank(2)
     with out.indented(
         f"def gradients(model: {model}, batch: dict[str, Tensor], step: int = 1) -> tuple[Tensor, dict[str, Tensor]]:"
     ):
         out.docstring("The loss of a batch and its gradient by every trained parameter.")
-        out.line("model.train()")
+        out.line(start)
         if noisy:
             out.line("torch.manual_seed(SEED + 1_000_003 * step)")
         out.line("value = loss(model, batch, step)")
@@ -184,13 +185,13 @@ def _print_steps(program: Program, out: Writer) -> None:
         out.line("found = torch.autograd.grad(value, list(named.values()), materialize_grads=True)")
         out.line("return value.detach(), dict(zip(named, found))")
     out.blank(2)
-    head = f"model: {model}, optimizer: torch.optim.Optimizer"
+    head = f"model: {model}, optimizer: {optimizer}"
     with out.indented(f"def train_step({head}, batch: dict[str, Tensor], lr: Sequence[float], step: int) -> Tensor:"):
         out.docstring("One update from one batch; `lr` has a rate for each group of parameters.")
-        out.line("model.train()")
+        out.line(start)
         if noisy:
             out.line("torch.manual_seed(SEED + 1_000_003 * step)")
-        out.line("optimizer.zero_grad()")
+        out.line("model.zero_grad()")
         out.line("value = loss(model, batch, step)")
         out.line("value.backward()")
         out.line("update(optimizer, lr)")
@@ -204,6 +205,25 @@ def _print_steps(program: Program, out: Writer) -> None:
             out.line("batch = {name: values[rows] for name, values in data.items()}")
             out.line("losses.append(train_step(model, optimizer, batch, rates, step))")
         out.line("return torch.stack(losses)")
+
+
+def _is_stateful(layer: Layer) -> bool:
+    return any(p.role == "buffer" for p in layer.parameters.values())
+
+
+def _print_start(program: Program, out: Writer) -> str:
+    """How a step puts the model in training: frozen batch norms keep to their running statistics."""
+    layers = program.graph.root.all_layers()
+    held = [k.path for k in layers if _is_stateful(k) and is_frozen(program.graph, k.path)]
+    if not held:
+        return "model.train()"
+    out.blank(2)
+    with out.indented(f"def start_training(model: {program.root.name}) -> None:"):
+        out.docstring("Training, where what is frozen runs as in evaluation.")
+        out.line("model.train()")
+        with out.indented(f"for name in {literal(tuple(held))}:"):
+            out.line("model.get_submodule(name).eval()")
+    return "start_training(model)"
 
 
 def _print_evaluate(program: Program, out: Writer) -> None:
