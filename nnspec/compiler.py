@@ -15,6 +15,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from nnspec.backends import BACKENDS
 from nnspec.diagnostics import Diagnostic, Reporter, SpecError
 from nnspec.loader import load_program, whole
 from nnspec.passes.elaborate import elaborate
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from nnspec.passes.program import Program
     from nnspec.syntax import nodes
 
-BACKENDS = ("numpy", "torch", "jax")
 TEXT = "<text>"  # how diagnostics name a spec that came as text
 
 

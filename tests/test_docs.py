@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -106,3 +108,36 @@ def test_the_command_in_the_head_of_an_example_names_it(spec: Path) -> None:
     head = [line for line in spec.read_text(encoding="utf-8").splitlines() if line.startswith("#   nnspec")]
     assert head, "every example says how to run it"
     assert all(f"examples/{spec.name}" in line for line in head)
+
+
+@pytest.mark.torch
+@pytest.mark.jax
+def test_following_the_page_on_ops_adds_an_op(tmp_path: Path) -> None:
+    """Each block of docs/adding-an-op.md goes into the file it names, on a copy; then every backend agrees on it."""
+    for name in ("nnspec", "grammar"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    page = (ROOT / "docs/adding-an-op.md").read_text(encoding="utf-8")
+    for match in FENCE.finditer(page):
+        text = dedent(match[2]).strip()
+        first, _, rest = text.partition("\n")
+        if first.startswith("# nnspec/"):
+            file = tmp_path / first.removeprefix("# ")
+            file.write_text(file.read_text(encoding="utf-8") + f"\n\n{rest}\n", encoding="utf-8")
+        else:
+            registry = tmp_path / "nnspec/ops/registry.py"
+            rows = registry.read_text(encoding="utf-8")
+            beside = '"square": "arithmetic Square",'
+            assert beside in rows
+            registry.write_text(rows.replace(beside, f"{beside}\n        {text}"), encoding="utf-8")
+    (tmp_path / "cube.nn").write_text("model Cube { input x: float32[3, 4]; output y = x -> dense(2) -> cube }\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "nnspec", "verify", "cube.nn"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "finite differences" in done.stdout
+    assert "numpy, torch, jax agree" in done.stderr

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
+from nnspec.backends import BACKENDS
 from nnspec.cli.console import message
-from nnspec.cli.options import BACKENDS, run_options
+from nnspec.cli.options import run_options
 from nnspec.views.numbers import measured
 
 

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
-BACKENDS = ("numpy", "torch", "jax")
+from nnspec.backends import BACKENDS
+
 DTYPES = ("float32", "float64")
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nnspec.backends import BACKENDS
 from nnspec.cli.console import message
 from nnspec.cli.files import write_text
-from nnspec.cli.options import BACKENDS, run_options
+from nnspec.cli.options import run_options
 
 if TYPE_CHECKING:
     from nnspec.train import Prediction

@@ -6,11 +6,10 @@ from importlib.util import find_spec
 
 import click
 
+from nnspec.backends import BACKENDS, NEEDS
 from nnspec.cli.console import FAILED, OK, message
-from nnspec.cli.options import BACKENDS, DTYPES, file_argument, spec_options
+from nnspec.cli.options import DTYPES, file_argument, spec_options
 from nnspec.cli.specs import load
-
-NEEDS = {"numpy": ("numpy",), "torch": ("torch",), "jax": ("jax", "optax")}
 
 
 def backends_given(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:

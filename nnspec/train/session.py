@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from nnspec.backends import BACKENDS
 from nnspec.data import DataError, Dataset, load_data
 from nnspec.diagnostics import SpecError
 from nnspec.train.errors import TrainError
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from nnspec.data import Memory
     from nnspec.ir.graph import Graph
 
-BACKENDS = ("numpy", "torch", "jax")
 DTYPES = ("float32", "float64")
 
 
