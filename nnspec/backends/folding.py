@@ -40,7 +40,9 @@ def fold(text: str, indent: int) -> list[str]:
     head = _HEAD.match(text)
     start = head.end() if head and _is_outside(text, head.end()) else 0
     entries = split_commas(text[start:])
-    if start and len(entries) > 1:
+    last = entries[-1] if entries else ""
+    hangs = not _operators(last) and last.endswith((")", "]", "}")) and indent + len(text) - len(last) < WIDTH // 2
+    if start and len(entries) > 1 and not hangs:
         lines = [line for entry in entries for line in _item(entry, ",", indent + 4)]
         return [f"{text[:start]}(", *("    " + line for line in lines), ")"]
     return _expression(text[:start], text[start:], "", indent)

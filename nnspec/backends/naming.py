@@ -85,7 +85,7 @@ class _Namer:
         self._assign(self.definition.body)
         self.definition.returns = [self.names[k] for k in self.signature.outputs]
         given = {self.names[key] for key in self.user if key in self.names}
-        self.definition.given = frozenset(given - set(self.letters))
+        self.definition.given = frozenset(given - {"_", *self.letters})
         self.definition.scope.names.taken.update(n for n in self.names.values() if n.isidentifier())
 
     # ------------------------------------------------ when each value is read last
@@ -129,6 +129,8 @@ class _Namer:
                 statement.dies = self._dying(read)
                 if isinstance(statement, Invoke):
                     statement.passed = [p if isinstance(p, Member) else self.names[p] for p in statement.passed]
+                if len(statement.outputs) > 1:
+                    self.names.update({k: "_" for k in statement.outputs if k not in self.last})
                 statement.targets = tuple(self._name(k) for k in statement.outputs)
             elif isinstance(statement, Group):
                 statement.input = self.names[statement.entry]

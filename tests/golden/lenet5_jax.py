@@ -300,7 +300,7 @@ def evaluate(model: LeNet5, batch: dict[str, Array]) -> tuple[Array, dict[str, A
     """Loss and metrics of a batch."""
     value = loss(model, batch)
     logits = model(batch["image"])
-    return value, {"accuracy": (logits.argmax(1) == batch["label"]).mean()}
+    return value, {"accuracy": (logits.argmax(1) == batch["label"]).mean(dtype=float)}
 
 
 if __name__ == "__main__":

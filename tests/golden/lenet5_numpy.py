@@ -947,10 +947,9 @@ def evaluate(model: LeNet5, batch: dict[str, Array]) -> tuple[float, dict[str, f
     """Loss and metrics of a batch, noise layers off and running statistics in use."""
     value, _ = loss(model, batch)
     logits, _ = model.forward(batch["image"])
-    return (
-        float(value),
-        {"accuracy": float(np.mean(logits.argmax(axis=1) == batch["label"]))},
-    )
+    return float(value), {
+        "accuracy": float(np.mean(logits.argmax(axis=1) == batch["label"]))
+    }
 
 
 if __name__ == "__main__":

@@ -416,7 +416,7 @@ def evaluate(model: ResNet, batch: dict[str, Array]) -> tuple[Array, dict[str, A
     """Loss and metrics of a batch, with noise layers off and running statistics in use."""
     value, _ = loss(model, batch)
     logits, _ = model(batch["image"])
-    return value, {"accuracy": (logits.argmax(1) == batch["label"]).mean()}
+    return value, {"accuracy": (logits.argmax(1) == batch["label"]).mean(dtype=float)}
 
 
 if __name__ == "__main__":

@@ -35,7 +35,8 @@ def _one_number(use: OpUse, a: str, b: str) -> bool:
 
 
 def _atom(source: str) -> str:
-    return source if NUMBER.match(source) or source.isidentifier() else f"({source})"
+    simple = NUMBER.match(source) or source.isidentifier() or source.startswith("(") or source.endswith("]")
+    return source if simple else f"({source})"
 
 
 @step("Add")

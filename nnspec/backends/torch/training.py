@@ -11,6 +11,8 @@ from nnspec.backends.values import field_of, is_frozen
 from nnspec.ir.graph import Layer
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from nnspec.backends.base import Options
     from nnspec.backends.program import Program
     from nnspec.ir.graph import Field, Layer, Value
@@ -34,11 +36,13 @@ def _batch(program: Program) -> str:
     return "with_noise(batch)" if program.fields("noise") else "batch"
 
 
-def call_model(program: Program) -> str:
-    """`logits = model(batch["image"])`."""
+def call_model(program: Program, wanted: Container[Value]) -> str:
+    """`logits = model(batch["image"])`; what is not wanted goes to `_`."""
     names = [field_of(program.graph, v) for v in program.graph.root.inputs]
     given = ", ".join(f"batch[{literal(f.name)}]" for f in names if f is not None)
-    return f"{', '.join(program.root.returns)} = model({given})"
+    results = [*program.graph.outputs.values(), *program.graph.taps.values()]
+    targets = [name if v in wanted else "_" for v, name in zip(results, program.root.returns, strict=True)]
+    return f"{', '.join(targets)} = model({given})"
 
 
 def _print_noise(program: Program, out: Writer) -> None:
@@ -77,7 +81,7 @@ def _print_outputs(program: Program, out: Writer) -> None:
         out.docstring("The results of the model by name.")
         if program.fields("noise"):
             out.line("batch = with_noise(batch)")
-        out.line(call_model(program))
+        out.line(call_model(program, list(program.graph.outputs.values())))
         names = list(program.graph.outputs)
         pairs = [f"{literal(n)}: {v}" for n, v in zip(names, program.root.returns, strict=False)]
         out.line(f"return {{{', '.join(pairs)}}}")
@@ -152,7 +156,7 @@ def _read_values(program: Program, reads: list[tuple[Value, str]], out: Writer) 
     wanted = {value: name for value, name in reads if field_of(graph, value) is None}
     if wanted:
         targets = [wanted.get(value, "_") for value in results]
-        call = call_model(program).split(" = ", 1)[1]
+        call = call_model(program, ()).split(" = ", 1)[1]
         out.line(f"{', '.join(targets)} = {call}")
         for value, name in wanted.items():
             if targets[results.index(value)] != name:
@@ -243,7 +247,7 @@ def _print_evaluate(program: Program, out: Writer) -> None:
         out.line("value = loss(model, batch)")
         results = [*program.graph.outputs.values(), *program.graph.taps.values()]
         names = dict(zip(results, program.root.returns, strict=True))
-        out.line(call_model(program))
+        out.line(call_model(program, [v for m in training.metrics for v in (m.prediction, m.target)]))
         entries = []
         for metric in training.metrics:
             read = []

@@ -59,4 +59,4 @@ def clip_values(grads: Any, largest: float) -> Any:
 def top_accuracy(logits: Array, label: Array, top: int, axis: int = -1) -> Array:
     """The share of labels among the `top` largest logits along `axis`."""
     found = lax.top_k(jnp.moveaxis(logits, axis, -1), top)[1]
-    return (found == label[..., None]).any(-1).mean()
+    return (found == label[..., None]).any(-1).mean(dtype=float)
