@@ -78,7 +78,7 @@ def _segment(text: str, node: ast.stmt) -> str:
 
 def names(tree: ast.AST) -> set[str]:
     """Every name that a piece of source reads."""
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
 
 
 def carried(body: str) -> list[Definition]:
