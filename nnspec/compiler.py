@@ -194,7 +194,7 @@ class Spec:
 def _backend(name: str, part: str) -> Any:
     if name not in BACKENDS:
         raise ValueError(
-            f"there is no backend {name!r}: {did_you_mean(name, BACKENDS, 'it is one of ' + ', '.join(BACKENDS))}"
+            f"there is no backend {name!r}: {did_you_mean(str(name), BACKENDS, 'it is one of ' + ', '.join(BACKENDS))}"
         )
     from importlib import import_module
 

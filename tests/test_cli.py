@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -267,3 +269,39 @@ def test_a_metric_of_one_number_and_a_scalar_never_broadcasts(cli: Cli, here: Pa
     words = cli("train", "line.nn", "--backend", backend).out.split()
     loss, mse = float(words[2]), float(words[4])
     assert mse == pytest.approx(2 * loss, abs=2e-4)
+
+
+def test_metrics_without_a_part_held_out_are_those_of_the_training_part(cli: Cli, here: Path) -> None:
+    Path("all.nn").write_text(TINY.replace("; split = [0.6, 0.2, 0.2]", ""))
+    code, out, _ = cli("train", "all.nn", "--run-dir", "all")
+    assert code == 0
+    assert out.startswith("train")
+    assert "accuracy" in out
+    assert cli("eval", "all").out == out
+
+
+def test_eval_says_that_the_data_changed_since_training(cli: Cli, here: Path) -> None:
+    Path("two.csv").write_text("a,b,label\n" + "0.5,1,0\n-0.5,2,1\n" * 10)
+    Path("two.nn").write_text(TINY.replace("random(40)", 'csv("two.csv", x = ["a", "b"])'))
+    assert cli("train", "two.nn", "--run-dir", "two").code == 0
+    assert "changed" not in cli("eval", "two").err
+    Path("two.csv").write_text("a,b,label\n" + "0.5,1,0\n-0.5,2,1\n" * 12)
+    code, _, err = cli("eval", "two")
+    assert code == 0
+    assert "two.csv has changed since this run was trained" in err
+
+
+@pytest.mark.torch
+def test_a_device_that_there_is_not_is_a_message(cli: Cli, here: Path) -> None:
+    code, _, err = cli("train", "tiny.nn", "--backend", "torch", "--device", "foo", "--run-dir", "foo")
+    assert code == 2
+    assert "device foo" in err
+    assert not Path("foo").exists()
+
+
+def test_a_closed_stdout_is_no_crash(here: Path) -> None:
+    command = f'"{sys.executable}" -m nnspec check -v good.nn >&-'
+    done = subprocess.run(
+        command, shell=True, cwd=here, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, check=False
+    )
+    assert b"Traceback" not in done.stderr

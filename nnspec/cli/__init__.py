@@ -13,8 +13,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
     code = run(arguments)
     try:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # the shell's `>&-` leaves none
+                stream.flush()
     except OSError:  # the reader of a pipe has gone: nobody is left to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)

@@ -23,5 +23,7 @@ def command(
     from nnspec.train import evaluate_run
 
     found = evaluate_run(run, backend, part=part, device=device, dtype=dtype, checkpoint=checkpoint)
+    for path in found.changed:
+        message(f"warning: {path} has changed since this run was trained: its parts may be others")
     message(f"{found.examples:,} examples on {found.backend}, checkpoint {found.checkpoint}")
     click.echo(f"{found.part}  {measured(found.values)}")

@@ -69,7 +69,7 @@ def command(
     else:
         last = result.history[-1]
         part = "validation" if "validation" in last else "train"
-        click.echo(f"{part}  {measured(last[part])}")
+        click.echo(f"{part}  {measured(result.train or last[part])}")
 
 
 class Lines:

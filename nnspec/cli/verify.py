@@ -15,12 +15,19 @@ from nnspec.cli.specs import load
 def backends_given(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
     """`numpy,torch` as a tuple; without it every backend that is installed."""
     if value is None:
-        return tuple(name for name in BACKENDS if all(find_spec(module) for module in NEEDS[name]))
+        return tuple(name for name in BACKENDS if all(map(_installed, NEEDS[name])))
     names = tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
     unknown = [name for name in names if name not in BACKENDS]
     if unknown or not names:
         raise click.BadParameter(f"{value!r} names no backends; known are {', '.join(BACKENDS)}", ctx, param)
     return names
+
+
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):  # a finder that refuses it, a module that is half there
+        return False
 
 
 @click.command(name="verify")

@@ -49,6 +49,8 @@ SLOW = 1e9  # multiply-adds or bytes a second that any machine reaches, and a ca
 class Result(Record):
     """A finished run. `history` holds the lines of metrics.jsonl that epochs wrote; `test` is None without a test part.
 
+    `train` is objective and metrics after the last step on the training part, where it is all the data there is.
+
     `stopped` says why it ended: "steps", "patience" or "gradient_below". `checkpoint` names the one that
     `test` was measured with and that evaluation and prediction use: "best" where there is a validation part.
     """
@@ -59,6 +61,7 @@ class Result(Record):
     steps: int
     history: list[dict[str, Any]]
     test: dict[str, float] | None
+    train: dict[str, float] | None
     checkpoint: str
     best_epoch: int
     stopped: str
@@ -204,12 +207,14 @@ class _Job:
         end = Loop(*parts, write=log, facts=self.facts, hooks=hooks).run()
         epochs, chosen = end.epoch - 1, "best" if "validation" in self.examples.parts and end.best_epoch else "last"
         test = _test(driver, self.examples, self.plan, folder, chosen)
+        known = self.examples.parts
+        train = evaluate(driver, known["train"], self.plan.batch) if set(known) == {"train"} else None
         if test is not None:
             line = {"epoch": epochs, "step": end.step, "test": test, "checkpoint": chosen}
             folders.append(folder / "metrics.jsonl", line)
         seconds = time.perf_counter() - self.began
         return Result(
-            folder, self.backend, epochs, end.step, history, test, chosen, end.best_epoch, end.finished, seconds
+            folder, self.backend, epochs, end.step, history, test, train, chosen, end.best_epoch, end.finished, seconds
         )
 
 

@@ -40,13 +40,17 @@ if TYPE_CHECKING:
 
 
 class Evaluation(Record):
-    """Objective and metrics over one part: `values` holds `loss` and each metric by name."""
+    """Objective and metrics over one part: `values` holds `loss` and each metric by name.
+
+    `changed` names the data files that are not what they were when the run was trained: the parts may be others.
+    """
 
     part: str
     examples: int
     values: dict[str, float]
     backend: str
     checkpoint: str
+    changed: tuple[str, ...] = ()
 
 
 class Prediction(Record):
@@ -85,6 +89,7 @@ class Subject(Record):
     memory: Memory | None
     code: Path | None  # emitted code that the run kept
     checkpoint: str
+    files: dict[str, str] = {}  # noqa: RUF012 - a Record is frozen; the data files of training and their hashes
 
 
 def evaluate_run(
@@ -112,7 +117,9 @@ def evaluate_run(
         raise TrainError(f"the data has no {chosen or 'examples'} part", help=f"it has {', '.join(known) or 'none'}")
     with _driver(subject, device) as driver:
         values = evaluate(driver, examples.parts[chosen], subject.batch)
-    return Evaluation(chosen, examples.size(chosen), values, subject.backend, subject.checkpoint)
+    now = getattr(examples, "files", {})
+    changed = tuple(path for path, known in subject.files.items() if now.get(path, known) != known)
+    return Evaluation(chosen, examples.size(chosen), values, subject.backend, subject.checkpoint, changed)
 
 
 def predict(
@@ -198,6 +205,7 @@ def _of_run(run: Run, backend: str | None, dtype: str | None, checkpoint: str | 
         memory,
         code if code.is_file() else None,
         checkpoint or run.preferred,
+        dict(run.resolved["data"].get("files", {})),
     )
 
 
