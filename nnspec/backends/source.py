@@ -56,6 +56,19 @@ def comment(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text).replace("\\", "/").replace('"', "'").strip()
 
 
+_OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+
+
+def negated(condition: str) -> str:
+    """The opposite of a condition between numbers: `n != 1` for `n == 1`, else with `not`."""
+    if condition.replace(".", "").isidentifier():
+        return f"not {condition}"
+    operators = re.findall(r" (==|!=|<=|>=|<|>|and|or|if|not) ", f" {condition} ")
+    if len(operators) == 1 and operators[0] in _OPPOSITE and not any(c in condition for c in "()\"'"):
+        return condition.replace(f" {operators[0]} ", f" {_OPPOSITE[operators[0]]} ")
+    return f"not ({condition})"
+
+
 class Names:
     """Identifiers of one scope: every name asked for comes back legal and unique."""
 

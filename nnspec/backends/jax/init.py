@@ -8,7 +8,7 @@ from nnspec.backends.express import Scope, Variable
 from nnspec.backends.jax.members import Path, Tree, member_tree
 from nnspec.backends.jax.rows import row
 from nnspec.backends.program import Apply, Branch, ClassDef, Construct, ForEach, Invoke, LoopKey, Statement
-from nnspec.backends.source import Names, Writer, literal
+from nnspec.backends.source import Names, Writer, literal, negated
 
 if TYPE_CHECKING:
     from nnspec.backends.program import OpUse
@@ -126,7 +126,8 @@ class ClassInit:
         side = tree.only_side(applied)
         if side is not None:
             branch, taken = side
-            self.guards.setdefault(branch, (tree.path, taken))
+            if tree.only_side(applied | {branch}) is None:  # no further `if` decides whether it is there
+                self.guards.setdefault(branch, (tree.path, taken))
             out.line(f"{place} = None")
             inner = self.inner(out)
             self.fill(place, tree, inner, applied | {branch})
@@ -271,7 +272,7 @@ class ClassInit:
         """What a tree may be, each once."""
         side = tree.only_side(applied)
         if side is not None:
-            return [*self.kinds(tree, applied | {side[0]}), "None"]
+            return list(dict.fromkeys([*self.kinds(tree, applied | {side[0]}), "None"]))
         found = list(dict.fromkeys(self.kind(made.statement) for made in tree.made))
         if tree.children:
             inside = dict.fromkeys(k for child in tree.children.values() for k in self.kinds(child, applied))
@@ -318,8 +319,3 @@ def shared_names(definition: ClassDef) -> set[str]:
     """Names of the loop variables that stand for places in containers."""
     loops = [s for s in definition.statements() if isinstance(s, ForEach) and s.scope is not None]
     return {v.name for s in loops for v in s.scope.variables if v.keys}  # type: ignore[union-attr]  # checked above
-
-
-def negated(condition: str) -> str:
-    """The opposite of a condition, for what stands in an `else`."""
-    return f"not {condition}" if condition.replace(".", "").isidentifier() else f"not ({condition})"

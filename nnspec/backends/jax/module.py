@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nnspec.backends.base import Unsupported
-from nnspec.backends.jax.init import ClassInit, loop_variable, negated
+from nnspec.backends.jax.init import ClassInit, loop_variable
 from nnspec.backends.jax.loops import over_layers
 from nnspec.backends.jax.members import Path, Tree
 from nnspec.backends.jax.rows import row
@@ -24,7 +24,7 @@ from nnspec.backends.program import (
     OpUse,
     Statement,
 )
-from nnspec.backends.source import Writer, literal
+from nnspec.backends.source import Writer, literal, negated
 from nnspec.ir.graph import Value
 from nnspec.ir.types import show_shape
 

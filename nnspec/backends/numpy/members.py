@@ -19,7 +19,7 @@ from nnspec.backends.program import (
     Statement,
     walk,
 )
-from nnspec.backends.source import Names, Writer, identifier, literal
+from nnspec.backends.source import Names, Writer, identifier, literal, negated
 
 if TYPE_CHECKING:
     from nnspec.backends.program import OpUse
@@ -216,7 +216,7 @@ def print_branches(out: Writer, condition: str, then: Writer, otherwise: Writer)
             out.line("else:")
             out.lines.extend(otherwise.lines)
     elif otherwise.lines:
-        out.line(f"if not {condition}:")
+        out.line(f"if {negated(condition)}:")
         out.lines.extend(otherwise.lines)
 
 

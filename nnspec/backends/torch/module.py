@@ -20,7 +20,7 @@ from nnspec.backends.program import (
     Member,
     Statement,
 )
-from nnspec.backends.source import Writer, literal
+from nnspec.backends.source import Writer, literal, negated
 from nnspec.backends.torch.losses import penalty
 from nnspec.backends.torch.members import (
     build,
@@ -447,5 +447,5 @@ def _if_else(out: Writer, condition: str, then: Writer, otherwise: Writer) -> No
             out.line("else:")
             out.lines.extend(otherwise.lines)
     elif otherwise.lines:
-        out.line(f"if not {condition}:" if condition.replace(".", "").isidentifier() else f"if not ({condition}):")
+        out.line(f"if {negated(condition)}:")
         out.lines.extend(otherwise.lines)
