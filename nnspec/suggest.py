@@ -99,6 +99,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "loss": ("minimize",),
     "objective": ("minimize",),
     "criterion": ("minimize",),
+    "src": ("source",),
     "batchsize": ("batch",),
     "numepochs": ("epochs",),
     "maxsteps": ("steps",),

@@ -8,7 +8,7 @@ from nnspec.passes import resolve_tables as tables
 from nnspec.passes.resolve_body import BodyChecker
 from nnspec.passes.resolve_lost import poison
 from nnspec.passes.resolve_scope import A_KIND, ANY, BOOL, LIST, NUMBER, STRING, TENSOR, Known, Names
-from nnspec.suggest import did_you_mean
+from nnspec.suggest import did_you_mean, nearest
 from nnspec.syntax import nodes
 
 
@@ -65,7 +65,8 @@ class SettingsChecker(BodyChecker):
             label = Label(given["epochs"].key.span, "epochs here")
             help = "epochs counts passes over the training part, steps counts updates: leave one out"
             self.error("E0403", given["steps"], "epochs and steps are both given", labels=(label,), help=help)
-        if not (any(e.key.id == "minimize" for e in block.entries) or self.lost.word(self.path, "minimize")):
+        present = _meant(block.entries, keys.TRAIN_KEYS)
+        if not ("minimize" in present or self.lost.word(self.path, "minimize")):
             span = Span(
                 block.span.path, block.span.line, block.span.column, block.span.line, block.span.column + len("train")
             )
@@ -75,7 +76,7 @@ class SettingsChecker(BodyChecker):
             output = next((s.name.id for m in models for s in m.body.statements if isinstance(s, nodes.Output)), "y")
             help = f"add a line such as minimize = mse({output}, {target})"
             self.error("E0404", block, "train does not say what to minimize", help=help, span=span)
-        if not any(e.key.id == "optimizer" for e in block.entries):
+        if "optimizer" not in present:
             self.lacks_optimizer(entries)
         for entry in entries:
             self.train_entry(entry, names)
@@ -244,7 +245,7 @@ class SettingsChecker(BodyChecker):
                 self.augment(value, names)
             else:
                 self.plain(value, keys.DATA_KEYS[key], key, names)
-        given = {e.key.id for e in block.entries}
+        given = _meant(block.entries, keys.DATA_KEYS)
         if not (given & {"source", "train"} or self.lost.word(self.path, "source")):
             span = Span(
                 block.span.path, block.span.line, block.span.column, block.span.line, block.span.column + len("data")
@@ -312,6 +313,12 @@ class SettingsChecker(BodyChecker):
         seen = f"train sees {', '.join(known[:12])}; " if known else ""
         help = help or f"{seen}declare it in the model, as in target {e.id}: ..., or above it, as in let {e.id} = ..."
         return self.error("E0414", e, f"train cannot see {e.id}", help=help)
+
+
+def _meant(entries: tuple[nodes.Entry, ...], table: dict[str, keys.Key]) -> set[str]:
+    """The keys of a block, and those that misspelt ones are reported to mean: they are not missing as well."""
+    unknown = [e.key.id for e in entries if e.key.id not in table]
+    return {e.key.id for e in entries}.union(*(nearest(key, table) for key in unknown))
 
 
 def _word(e: nodes.Expr) -> str:

@@ -63,6 +63,8 @@ def _special(parser: Parser, token: Token, expected: set[str], repair: Repair | 
         return "E0114", "only a name can be called", "pipe into it: `x -> ...`"
     if kind == "=" and parser.last.text in ("+", "-", "*", "/"):
         return "E0101", f"there is no `{parser.last.text}=`: a name stands for one thing", "give the result a new name"
+    if parser.last.text == "%" and kind in (",", "]", ")"):
+        return "E0101", "`%` is the remainder of a division, not a percentage", "write a share as in `0.8`"
     if kind == "//":
         return "E0104", "`//` begins no comment", "a comment begins with `#`"
     if kind == ":" and header(parser) == "output":
@@ -199,6 +201,8 @@ def _juxtaposed(token: Token, before: Token | None, expected: set[str]) -> str:
         return "write it between braces: `{ ... }`"
     if token.type not in _OPERAND or "+" not in expected:
         return ""
+    if token.type == "NUMBER" and before is not None and before.type == "NAME":
+        return f"write `{before.text}({token.text})`"
     if "_NEWLINE" in expected:
         return f"write `->` or an operator before {_found(token)}, or put it on a line of its own"
     return f"write `,` or an operator before {_found(token)}"
