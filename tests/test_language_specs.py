@@ -365,6 +365,46 @@ model Long {
     output the_third_long_result_name = second_measurement -> dense(8) -> tanh
 }
 """,
+    "steps that nobody reads": """
+block U(x) { x -> dense(3) -> tanh }
+block V(x) { y = x -> U -> U; z = x -> batch_norm; x -> dense(4) }
+model M {
+    input x: float32[4]
+    target t: float32[2]
+    layer never = dense(7)
+    h = x -> dense(4)
+    k = x -> U -> dense(4)
+    n = x -> batch_norm -> dropout
+    y2 = x -> V -> repeat(2, V)
+    output y = x -> for i in 1..2 { q = x -> dense(i); dense(2) }
+    output e = y2
+}
+train { minimize = mae(y, t) + l2(weights) ; batch = 3; steps = 2; optimizer = adagrad(0.1) }
+""",
+    "blocks hand on tensors of their caller": """
+block Res(x; f) { (x -> f) + x }
+model M {
+    input x: float32[4]
+    input c: float32[4]
+    g = c -> dense(4) -> sigmoid
+    let gated = dense(4) -> Mul(g)
+    layer shared = Mul(g) -> dense(4)
+    output y = x -> Res(gated) -> Res(Mul(g)) -> Res(shared) -> shared
+    output z = x -> repeat(2, Mul(c) -> Res(gated))
+}
+block Mul(x, y) { x * y }
+""",
+    "an if in the else of an if, with and without members": """
+block B(x; mode) {
+    y = if mode == 1 { x * 2 } else if mode == 2 { h = x -> dense(4); h + x } else { x }
+    z = if mode > 1 { y } else { y -> tanh -> dense(4) }
+    z + y
+}
+model M {
+    input x: float32[4]
+    output y = x -> B(1) -> B(2) -> B(3) -> B(2)
+}
+""",
 }
 
 # what a spec stores, in short: paths without `.weight` and `.bias`
@@ -400,6 +440,8 @@ PATHS: dict[str, list[str]] = {
 }
 
 JAX = [
+    "an if in the else of an if, with and without members",
+    "steps that nobody reads",
     "weights of labelled and numbered steps are read",
     "one label for a layer here and a composition there",
     "copies of a loop take different branches without members",

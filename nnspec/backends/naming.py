@@ -78,9 +78,8 @@ class _Namer:
         self.definition.captures = [self.names["capture", i] for i in range(len(self.captured))]
         for key, use in self.definition.numbers.items():
             self.names[key] = number(use)
-        self._measure(self.definition.body)
-        for key in self.signature.outputs:
-            self.last[key] = self.clock + 1
+        while self._find_unread():
+            pass
         self.clock = 0
         self._assign(self.definition.body)
         self.definition.returns = [self.names[k] for k in self.signature.outputs]
@@ -90,11 +89,24 @@ class _Namer:
 
     # ------------------------------------------------ when each value is read last
 
+    def _find_unread(self) -> bool:
+        """Measure; mark what gives a value that nobody reads and does nothing else. Says whether there was any."""
+        self.last, self.clock = {}, 0
+        self._measure(self.definition.body)
+        for key in self.signature.outputs:
+            self.last[key] = self.clock + 1
+        found = False
+        for statement in self.definition.statements():
+            if isinstance(statement, Apply | Invoke) and not (statement.unread or _acts(statement)):
+                statement.unread = not any(k in self.last for k in statement.outputs)
+                found |= statement.unread
+        return found
+
     def _measure(self, body: list[Statement]) -> None:
         for statement in body:
             self.clock += 1
             if isinstance(statement, Apply | Invoke):
-                for key in _inputs(statement):
+                for key in _inputs(statement) if not statement.unread else ():
                     self.last[key] = self.clock
             elif isinstance(statement, Group):
                 self._measure(statement.body)
@@ -129,8 +141,7 @@ class _Namer:
                 statement.dies = self._dying(read)
                 if isinstance(statement, Invoke):
                     statement.passed = [p if isinstance(p, Member) else self.names[p] for p in statement.passed]
-                if len(statement.outputs) > 1:
-                    self.names.update({k: "_" for k in statement.outputs if k not in self.last})
+                self.names.update({k: "_" for k in statement.outputs if k not in self.last})
                 statement.targets = tuple(self._name(k) for k in statement.outputs)
             elif isinstance(statement, Group):
                 statement.input = self.names[statement.entry]
@@ -236,6 +247,14 @@ def number(use: OpUse) -> str:
 
     source = use.express(value, "value")
     return f"({source})" if " " in source else source
+
+
+def _acts(statement: Apply | Invoke) -> bool:
+    """Whether a step does more than give a value: it draws, or moves running statistics on."""
+    if isinstance(statement, Invoke):
+        return statement.definition.noisy or statement.definition.stateful
+    layer = statement.use.layer
+    return statement.use.op.noisy or (layer is not None and any(p.role == "buffer" for p in layer.parameters.values()))
 
 
 def _inputs(statement: Apply | Invoke) -> list[Any]:

@@ -186,9 +186,13 @@ class Member:
 
 
 class Statement:
-    """Base of statements. `span` is where it stands in the spec."""
+    """Base of statements. `span` is where it stands in the spec.
+
+    `unread`: nobody reads its value and it changes nothing, so that `forward` leaves it out; its member stays.
+    """
 
     span: Span
+    unread = False
 
 
 class Apply(Statement):

@@ -204,6 +204,8 @@ class ClassPrinter:
         return Line("return", ", ".join(values), dies=frozenset(self.definition.returns))
 
     def line(self, statement: Apply | Invoke) -> Line | None:
+        if statement.unread:
+            return None
         source = self.call(statement) if isinstance(statement, Apply) else self.invoke(statement)
         kind = type(statement.use.op).__name__ if isinstance(statement, Apply) else ""
         if kind in ("FreeParameter", "ReadParameter") or (kind == "Constant" and not statement.use.outputs[0].rank):  # type: ignore[union-attr]

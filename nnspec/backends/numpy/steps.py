@@ -226,9 +226,9 @@ class Plan:
                 if not entry.dead:
                     live.update(statement.inputs)
             elif isinstance(statement, Invoke):
-                live.update(
-                    [*statement.inputs, *(key for (who, _), key in self.handed.items() if who == id(statement))]
-                )
+                entry.dead = statement.unread
+                passed = [key for (who, _), key in self.handed.items() if who == id(statement)]
+                live.update([] if entry.dead else [*statement.inputs, *passed])
             elif isinstance(statement, ForEach):
                 live.update([statement.last, statement.entry])
                 self.mark_dead(entry.bodies[0], live)

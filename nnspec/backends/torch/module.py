@@ -322,6 +322,8 @@ class ModulePrinter:
 
     def line(self, statement: Statement) -> Line | None:
         """The one line of a statement, if it has one."""
+        if statement.unread:
+            return Line("_", "_")
         if isinstance(statement, Apply):
             source = self.call(statement)
             if self.alias(statement, source):
