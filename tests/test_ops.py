@@ -37,6 +37,10 @@ from nnspec.ops.join import Concat
 from nnspec.ops.linear import Dense, Matmul
 from nnspec.ops.signature import signature_of
 
+# PyTorch pads an even kernel with `padding = same` in a copy of its own, and says so once a process.
+pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
+
+
 OPERATORS: dict[str, type[Op]] = {
     "+": Add,
     "-": Sub,

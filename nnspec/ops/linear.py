@@ -110,7 +110,8 @@ class Matmul(Op):
     """The matrix product over the last two axes; axes before them broadcast.
 
     Shapes: a (..., N, K), b (..., K, M) -> y (..., N, M).
-    C1: both have at least two axes, and in a graph those that are batched have equal rank (see `MatmulCall`).
+    C1: both have at least two axes, and in a graph those that are batched have equal rank (see `MatmulCall`);
+        a batched vector times an unbatched matrix is a row times a matrix for every example: (K), (K, M) -> (M).
     C2: the last axis of a equals the second last of b.
     C3: the axes before broadcast.
     """
@@ -142,6 +143,8 @@ class MatmulCall(Matmul):
     def lower(self, build: Any, a: Any, b: Any) -> Any:
         """Matmul of operands with two axes or more, then the axes of vectors are dropped again."""
         result = self.infer(a.type, b.type)
+        if a.type.rank == 1 and a.type.batched and b.type.rank == 2 and not b.type.batched:
+            return build.apply(Matmul(), a, b)  # the rows of a batch are a matrix
         left = a if a.type.rank > 1 else _reshaped(build, a, (1, *a.type.shape))
         right = b if b.type.rank > 1 else _reshaped(build, b, (*b.type.shape, 1))
         rank = max(left.type.rank, right.type.rank)
