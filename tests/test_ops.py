@@ -132,7 +132,6 @@ def test_every_name_documents_its_family_shapes_and_settings(name: str) -> None:
 
 
 @pytest.mark.torch
-@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")  # a remark of torch about its own copy
 @pytest.mark.parametrize("name", OPS)
 def test_shape_rule_equals_the_shape_that_torch_gives(name: str) -> None:
     from shapes_torch import TORCH, tensor
