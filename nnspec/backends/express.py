@@ -112,6 +112,9 @@ def _class_level(definition: ClassDef, coordinates: list[Coordinate], values: li
         found = _multiple([m.settings[name] for m in modules], values)
         if found:
             return found.format(setting_argument(definition, name).name)
+    product = _product(definition, modules, values)
+    if product:
+        return product
     for argument in definition.arguments:
         if all(m in argument.values for m in modules):
             found = _multiple([argument.values[m] for m in modules], values)
@@ -120,6 +123,19 @@ def _class_level(definition: ClassDef, coordinates: list[Coordinate], values: li
     argument = Argument(definition.scope.names.fresh(hint), dict(zip(modules, values, strict=True)))
     definition.arguments.append(argument)
     return argument.name
+
+
+def _product(definition: ClassDef, modules: list[Module], values: list[Any]) -> str:
+    """`expand * in_channels` when the values are the product of a setting and an argument in every use."""
+    varying = [n for n in _numeric_settings(definition) if len({m.settings[n] for m in definition.modules}) > 1]
+    for name in varying:
+        for argument in definition.arguments:
+            if argument.name == name or not all(m in argument.values for m in modules):
+                continue
+            factors = [(m.settings[name], argument.values[m]) for m in modules]
+            if all(type(a) is int and type(b) is int and a * b == v for (a, b), v in zip(factors, values, strict=True)):
+                return f"{setting_argument(definition, name).name} * {argument.name}"
+    return ""
 
 
 def _multiple(base: list[Any], values: list[Any]) -> str:
