@@ -217,7 +217,7 @@ def test_predictions_are_in_the_units_of_the_target(trained: Runner, tmp_path: P
 
 def test_a_spec_with_nothing_to_train_is_used_as_it_is(spec_file: Callable[[str], Path]) -> None:
     neuron = predict(ROOT / "examples" / "neuron.nn")
-    assert neuron.outputs["y"].reshape(-1).tolist() == [-1, -1, 1, 1, 1, -1, 1, 1]
+    assert neuron.outputs["y"].reshape(-1).tolist() == [-1, -1, 1, -1, -1, -1, 1, 1]
     with pytest.raises(TrainError, match="not trained"):
         predict(spec_file(DIGITS))
 
