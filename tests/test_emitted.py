@@ -10,6 +10,7 @@ import pytest
 from conftest import EXAMPLES, ROOT
 
 import nnspec
+from nnspec.backends.loading import import_file
 
 BACKENDS = ("numpy", "torch", "jax")
 FILES = sorted(EXAMPLES.glob("*.nn"))
@@ -76,3 +77,43 @@ def test_golden(name: str, backend: str) -> None:
     """What a reader of the repository sees; `python tests/golden/update.py` writes it anew."""
     golden = ROOT / "tests" / "golden" / f"{name}_{backend}.py"
     assert emitted(EXAMPLES / f"{name}.nn", backend) == golden.read_text()
+
+
+LOADING = {
+    "numpy": "load_state(model, safetensors.numpy.load_file(path))",
+    "torch": "model.load_state_dict(safetensors.torch.load_file(path), strict=False)",
+    "jax": "model = from_state(model, safetensors.numpy.load_file(path))",
+}
+MAKING = {"numpy": "initialise(Model())", "torch": "initialise(Model())", "jax": "Model.init(jax.random.key(0))"}
+
+
+def test_the_weights_of_a_run_load_into_every_emitted_file_with_one_line(tmp_path: Path) -> None:
+    """The lines that the README shows; a run of one backend serves all three."""
+    import numpy as np
+    import safetensors.numpy
+    import safetensors.torch
+
+    from nnspec.train import train
+
+    spec = nnspec.load(EXAMPLES / "residual.nn")
+    result = train(spec, "numpy", epochs=1, run_dir=tmp_path / "run", dtype="float32")
+    weights = tmp_path / "run" / "checkpoints" / "best" / "weights.safetensors"
+    assert weights.exists(), result.folder
+    image = np.random.default_rng(0).random((3, 1, 8, 8), dtype=np.float32)
+    found = {}
+    for backend, line in LOADING.items():
+        assert line in (ROOT / "README.md").read_text(), backend
+        path = tmp_path / f"{backend}.py"
+        path.write_text(spec.source(backend))
+        names: dict[str, object] = vars(import_file(path))
+        names |= {"safetensors": safetensors, "path": weights}
+        program = f"model = {MAKING[backend]}\n{line}\n"
+        exec(program, names)  # the README's own line
+        batch = {"image": names["torch"].tensor(image) if backend == "torch" else image}  # type: ignore[attr-defined]
+        if backend == "torch":
+            names["model"].eval()  # type: ignore[attr-defined]
+            found[backend] = names["outputs"](names["model"], batch)["logits"].detach().numpy()  # type: ignore[operator]
+        else:
+            found[backend] = np.asarray(names["outputs"](names["model"], batch)["logits"])  # type: ignore[operator]
+    for backend, logits in found.items():
+        np.testing.assert_allclose(logits, found["torch"], rtol=1e-4, atol=1e-4, err_msg=backend)
