@@ -305,3 +305,12 @@ def test_a_closed_stdout_is_no_crash(here: Path) -> None:
         command, shell=True, cwd=here, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, check=False
     )
     assert b"Traceback" not in done.stderr
+
+
+def test_one_backend_claims_no_more_than_was_compared(cli: Cli) -> None:
+    code, out, err = cli("verify", EXAMPLES / "mlp.nn", "--backends", "numpy", "--steps", "1")
+    assert code == 0
+    assert "agrees with finite differences (rtol 1e-07, atol 1e-09)" in out + err
+    code, out, err = cli("verify", EXAMPLES / "mlp.nn", "--backends", "numpy", "--steps", "1", "--dtype", "float32")
+    assert code == 0
+    assert "compared with nothing" in out + err

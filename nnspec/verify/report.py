@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nnspec.diagnostics import Span
 from nnspec.record import Record
-from nnspec.verify.tolerances import Tolerance
+from nnspec.verify.tolerances import TOLERANCES, Tolerance
 
 
 class Row(Record):
@@ -52,6 +52,7 @@ class Report(Record):
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
     divergence: Divergence | None = None
+    differences: Tolerance = TOLERANCES["differences"]  # of bprop against finite differences
     free_running: tuple[tuple[str, float], ...] = ()  # (backend, largest relative gap of the loss when it runs alone)
 
     @property

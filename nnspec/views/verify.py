@@ -51,9 +51,15 @@ def verdict(report: Report) -> str:
     """One sentence: agreement with the tolerance, or how much does not agree and where it starts."""
     allowed = f"rtol {report.tolerance.rtol:g}, atol {report.tolerance.atol:g}"
     names = ", ".join(report.backends)
+    if len(report.backends) == 1 and report.ok:
+        if not report.rows:
+            return (
+                f"{names} was compared with nothing: name a second backend, or ask for float64 and finite differences"
+            )
+        slope = report.differences
+        return f"{names} agrees with finite differences (rtol {slope.rtol:g}, atol {slope.atol:g})"
     if report.ok:
-        agree = f"{names} agree" if len(report.backends) > 1 else f"{names} agrees with finite differences"
-        return f"{agree} in {len(report.rows)} quantities ({allowed})"
+        return f"{names} agree in {len(report.rows)} quantities ({allowed})"
     wrong = [row for row in report.rows if not row.ok]
     text = f"{len(wrong)} of {len(report.rows)} quantities disagree ({allowed})"
     if report.divergence is None:
