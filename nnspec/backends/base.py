@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from nnspec.backends.choices import Choices
 from nnspec.record import Record
 
 if TYPE_CHECKING:
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
 
 class Options(Record):
     """How to emit. `optimize` 0 is the textbook form, 1 the planned form; `verify` replaces what is
-    random by what is not (decision 23) and keeps batch norm in training mode."""
+    random by what is not (decision 23) and keeps batch norm in training mode. `choices` is what was chosen for a
+    run (`backends/choices.py`); without any, the emitter takes what holds for a short run on a CPU."""
 
     optimize: int = 1
     verify: bool = False
+    choices: Choices = ()
 
 
 class Unsupported(Exception):
@@ -49,8 +52,19 @@ class Driver(Protocol):
 
     name: str
 
-    def __init__(self, source: Path, *, dtype: str = "float32", device: str = "auto", seed: int = 0) -> None:
-        """Import the emitted file, build its model (float dtype "float32" or "float64") on the device."""
+    def __init__(
+        self,
+        source: Path,
+        *,
+        dtype: str = "float32",
+        device: str = "auto",
+        seed: int = 0,
+        choices: Choices = (),
+    ) -> None:
+        """Import the emitted file, build its model (float dtype "float32" or "float64") on the device.
+
+        `choices` that concern how text is run (threads, compilation) are followed here.
+        """
 
     def load(self, state: State) -> None:
         """Set every parameter and buffer; missing, extra or misshapen ones raise ValueError naming them."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nnspec.backends.base import Array, State
+    from nnspec.backends.choices import Choices
 
 # Fields of optax states that mirror the parameters, in PyTorch's words.
 SLOTS = {
@@ -37,7 +38,15 @@ class Driver:
 
     name = "jax"
 
-    def __init__(self, source: Path, *, dtype: str = "float32", device: str = "auto", seed: int = 0) -> None:
+    def __init__(
+        self,
+        source: Path,
+        *,
+        dtype: str = "float32",
+        device: str = "auto",
+        seed: int = 0,
+        choices: Choices = (),
+    ) -> None:
         self.device = _device(device)
         self.wide = dtype == "float64"
         self.dtype = np.dtype(dtype)

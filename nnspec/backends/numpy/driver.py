@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nnspec.backends.base import Array, State
+    from nnspec.backends.choices import Choices
 
 
 class Driver:
@@ -22,7 +23,15 @@ class Driver:
 
     name = "numpy"
 
-    def __init__(self, source: Path, *, dtype: str = "float32", device: str = "auto", seed: int = 0) -> None:
+    def __init__(
+        self,
+        source: Path,
+        *,
+        dtype: str = "float32",
+        device: str = "auto",
+        seed: int = 0,
+        choices: Choices = (),
+    ) -> None:
         if device not in ("auto", "cpu"):
             raise OSError(f"device {device}: NumPy runs on the cpu")
         self.dtype = np.dtype(dtype)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nnspec.backends.base import Array, State
+    from nnspec.backends.choices import Choices
 
 _COUNTER = ".num_batches_tracked"  # torch's own; not part of the state that backends share
 
@@ -24,7 +25,15 @@ class Driver:
 
     name = "torch"
 
-    def __init__(self, source: Path, *, dtype: str = "float32", device: str = "auto", seed: int = 0) -> None:
+    def __init__(
+        self,
+        source: Path,
+        *,
+        dtype: str = "float32",
+        device: str = "auto",
+        seed: int = 0,
+        choices: Choices = (),
+    ) -> None:
         self.device = _device(device)
         self.dtype = getattr(torch, dtype)
         self.module = import_file(source)
