@@ -23,6 +23,7 @@ from nnspec.passes.resolve import resolve
 from nnspec.suggest import did_you_mean
 
 if TYPE_CHECKING:
+    from nnspec.backends.choices import Choices
     from nnspec.ir.graph import Graph
     from nnspec.ir.types import Shape
     from nnspec.passes.program import Program
@@ -162,15 +163,18 @@ class Spec:
         text: str = import_module("nnspec.views.summary").summary(self.graph)
         return text
 
-    def source(self, backend: str, optimize: int = 1, *, verify: bool = False) -> str:
+    def source(self, backend: str, optimize: int = 1, *, verify: bool = False, choices: Choices = ()) -> str:
         """Python source that runs without nnspec. `optimize` 0 is the textbook form, 1 the planned one.
+
+        `choices` fits the text to a device and a length of run (`nnspec.backends.choices.choose`).
 
         Raises SpecError (E0601) where the backend has no form of an op, ValueError for an unknown backend.
         """
         from nnspec.backends.base import Options, Unsupported
 
         try:
-            text: str = _backend(backend, "emit").emit(self.graph, Options(optimize=optimize, verify=verify))
+            options = Options(optimize=optimize, verify=verify, choices=choices)
+            text: str = _backend(backend, "emit").emit(self.graph, options)
         except Unsupported as error:
             found = Diagnostic("E0601", f"{backend}: {error.reason}", error.span)
             raise SpecError((found,), self.sources) from error

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nnspec.record import Record
 from nnspec.suggest import did_you_mean
@@ -59,7 +59,7 @@ def read_wishes(backend: str, text: str) -> dict[str, str]:
         what, _, value = part.rpartition("=")
         what = what or words.get(value, "")
         if what not in forms or not _fits(value, forms[what]):
-            known = [w if w else f"{what}=N" for what, values in forms.items() for w in (values or ("",))]
+            known = [w or f"{what}=N" for what, values in forms.items() for w in (values or ("",))]
             raise ValueError(
                 f"{backend} has no plan {part!r}: {did_you_mean(part, known, 'it has ' + ', '.join(known))}"
             )
@@ -77,5 +77,5 @@ def _fits(value: str, words: tuple[str, ...]) -> bool:
     return value in words if words else value.isdigit() and int(value) > 0
 
 
-def _module(backend: str):  # type: ignore[no-untyped-def]
+def _module(backend: str) -> Any:
     return import_module(f"nnspec.backends.{backend}.choose")

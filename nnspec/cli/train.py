@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 @click.option(
     "--run-dir", type=click.Path(path_type=Path), metavar="DIR", help="Folder of this run (default: runs/MODEL/N)."
 )
+@click.option("--plan", metavar="WORDS", default="", help="Override what is chosen for the backend (see -v).")
+@click.option("-v", "--verbose", is_flag=True, help="Say what was chosen for the backend, and why.")
 @run_options
 @spec_options
 def command(
@@ -36,6 +38,8 @@ def command(
     seed: int | None,
     epochs: int | None,
     run_dir: Path | None,
+    plan: str,
+    verbose: bool,
     device: str,
     dtype: str | None,
     model: str | None,
@@ -46,10 +50,16 @@ def command(
     Shows a progress bar on a terminal and one line an epoch otherwise; the result on the test part goes to stdout.
     """
     spec = load(file, model, settings)
+    from nnspec.backends.choices import read_wishes
     from nnspec.train import train
 
+    try:
+        wishes = read_wishes(backend, plan)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--plan") from None
+
     with ExitStack() as stack:
-        show = Bar(stack) if sys.stderr.isatty() else Lines()
+        show = Bar(stack, verbose) if sys.stderr.isatty() else Lines(verbose)
         result = train(
             spec,
             backend,
@@ -58,6 +68,7 @@ def command(
             seed=seed,
             epochs=epochs,
             run_dir=run_dir,
+            wishes=wishes,
             on_start=show.start,
             on_epoch=show.epoch,
             on_step=show.step,
@@ -73,13 +84,18 @@ def command(
 
 
 class Lines:
-    """One line an epoch."""
+    """One line an epoch; before them, where asked for, a line for each choice."""
+
+    def __init__(self, verbose: bool) -> None:
+        self.verbose = verbose
 
     def start(self, start: Start) -> None:
         sizes = ", ".join(f"{count:,} {part}" for part, count in start.examples.items())
         where = "" if start.device == "auto" else f"{start.device}, "
         how = f"{where}{start.dtype}, seed {start.seed}"
         message(f"{start.model} on {start.backend} ({how}): {sizes or 'no data'}")
+        for choice in start.choices if self.verbose else ():
+            message(f"  {choice.what} = {choice.value}: {choice.why}")
 
     def epoch(self, epoch: Epoch) -> None:
         message(line_of(epoch))
@@ -91,7 +107,8 @@ class Lines:
 class Bar(Lines):
     """A bar over all steps, with the line of each epoch above it."""
 
-    def __init__(self, stack: ExitStack) -> None:
+    def __init__(self, stack: ExitStack, verbose: bool) -> None:
+        super().__init__(verbose)
         self.stack = stack
         self.progress: Progress | None = None
         self.task: TaskID

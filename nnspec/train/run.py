@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnspec.backends.choices import Run, choose
 from nnspec.data import Dataset
 from nnspec.diagnostics import Diagnostic, SpecError
 from nnspec.passes.cost import totals
@@ -24,6 +25,7 @@ from nnspec.train.loop import Epoch, Hooks, Loop, seconds_a_step
 from nnspec.train.plan import CHUNK_SECONDS, Plan, plan_run, rates, watch
 from nnspec.train.session import (
     base_of,
+    device_of,
     known_backend,
     one_blas_thread,
     open_driver,
@@ -36,6 +38,7 @@ from nnspec.train.specfile import SpecFiles
 
 if TYPE_CHECKING:
     from nnspec.backends.base import Driver
+    from nnspec.backends.choices import Choices
     from nnspec.ir.graph import Graph, Training
     from nnspec.train.examples import Examples
     from nnspec.train.session import Compiled
@@ -79,6 +82,7 @@ class Start(Record):
     seed: int
     plan: Plan
     examples: dict[str, int]
+    choices: Choices = ()
 
 
 def train(
@@ -90,6 +94,7 @@ def train(
     seed: int | None = None,
     epochs: int | None = None,
     run_dir: str | Path | None = None,
+    wishes: Mapping[str, str] | None = None,
     on_start: Callable[[Start], None] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
     on_step: Callable[[int, int], None] | None = None,
@@ -97,12 +102,13 @@ def train(
     """Train a spec and keep everything in a run folder (DESIGN, "Runs").
 
     `dtype` (float32, float64), `seed` and `epochs` override what the spec says. `run_dir` is the folder of this run,
-    new or empty; without it, the next `runs/<model>/<n>`. Raises DataError (data that does not fit), TrainError
+    new or empty; without it, the next `runs/<model>/<n>`. `wishes` overrides what is chosen for the backend
+    (`nnspec.backends.choices.read_wishes`). Raises DataError (data that does not fit), TrainError
     (settings, files), Diverged, Interrupted, and ModuleNotFoundError when the backend's framework is not
     installed. A run that fails before its first step leaves no folder.
     """
     with one_blas_thread(backend):
-        job = _Job(spec, known_backend(backend), device, dtype, seed, epochs)
+        job = _Job(spec, known_backend(backend), device, dtype, seed, epochs, wishes or {})
         folder = folders.create(spec.graph.name, run_dir)
         try:
             driver = job.set_up(folder)
@@ -118,7 +124,14 @@ class _Job:
     """One call of `train`. Everything that can be wrong with spec and data is found when it is made."""
 
     def __init__(
-        self, spec: Compiled, backend: str, device: str, dtype: str | None, seed: int | None, epochs: int | None
+        self,
+        spec: Compiled,
+        backend: str,
+        device: str,
+        dtype: str | None,
+        seed: int | None,
+        epochs: int | None,
+        wishes: Mapping[str, str],
     ) -> None:
         self.began = time.perf_counter()
         graph, training = spec.graph, spec.graph.training
@@ -131,19 +144,30 @@ class _Job:
         self.examples = read_examples(spec, base_of(spec), self.seed, self.dtype)
         self.plan = plan_run(training, self.examples.size(), epochs)
         self.watch = watch(training, "validation" in self.examples.parts)
-        self.source = spec.source(backend)
+        run = Run(device_of(backend, device), self.plan.batch, self.plan.steps, self.examples.size(), self.dtype)
+        self.choices = choose(backend, graph, run, wishes)
+        self.source = spec.source(backend, choices=self.choices)
         self.state = initial_state(graph, self.seed, self.dtype, base_of(spec))
 
     @property
     def facts(self) -> dict[str, Any]:
         """What the bits of the run depend on besides spec and data."""
-        return {"backend": self.backend, "dtype": self.dtype, "seed": self.seed, "chunk": self.plan.chunk}
+        choices = {c.what: c.value for c in self.choices}
+        return {
+            "backend": self.backend,
+            "dtype": self.dtype,
+            "seed": self.seed,
+            "chunk": self.plan.chunk,
+            "choices": choices,
+        }
 
     def set_up(self, folder: Path) -> Driver:
         """The emitted code in the folder and running, weights loaded, the plan settled and written down."""
         code = folder / f"model_{self.backend}.py"
         write(code, self.source)
-        driver = open_driver(self.backend, code, dtype=self.dtype, device=self.device, seed=self.seed)
+        driver = open_driver(
+            self.backend, code, dtype=self.dtype, device=self.device, seed=self.seed, choices=self.choices
+        )
         driver.load(self.state)
         self.plan = _chunked(driver, self.examples, self.spec.graph, self.plan)
         self.describe(folder)
@@ -192,7 +216,7 @@ class _Job:
     def start(self, folder: Path, driver: Driver) -> Start:
         device = str(getattr(driver, "device", self.device))
         model = self.spec.graph.name
-        return Start(folder, model, self.backend, device, self.dtype, self.seed, self.plan, self.sizes())
+        return Start(folder, model, self.backend, device, self.dtype, self.seed, self.plan, self.sizes(), self.choices)
 
     def run(self, folder: Path, driver: Driver, hooks: Hooks) -> Result:
         """Train to the end and measure the test part."""

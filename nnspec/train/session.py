@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from nnspec.backends.base import Driver
+    from nnspec.backends.choices import Choices
     from nnspec.data import Memory
     from nnspec.ir.graph import Graph
 
@@ -41,14 +42,22 @@ class Compiled(Protocol):
         """The `--set` values as they were given."""
         ...
 
-    def source(self, backend: str) -> str: ...
+    def source(self, backend: str, *, choices: Choices = ()) -> str: ...
 
 
-def open_driver(backend: str, source: Path, *, dtype: str, device: str, seed: int) -> Driver:
+def open_driver(backend: str, source: Path, *, dtype: str, device: str, seed: int, choices: Choices = ()) -> Driver:
     """The driver of a backend over an emitted file. ModuleNotFoundError when its framework is missing."""
     module = import_module(f"nnspec.backends.{known_backend(backend)}.driver")
-    driver: Driver = module.Driver(source, dtype=dtype, device=device, seed=seed)
+    driver: Driver = module.Driver(source, dtype=dtype, device=device, seed=seed, choices=choices)
     return driver
+
+
+def device_of(backend: str, device: str) -> str:
+    """ "cpu" or "cuda": what `auto` will come to, asked of the framework that is about to run."""
+    if device != "auto" or backend == "numpy":
+        return "cpu" if device == "auto" else device
+    found: str = import_module(f"nnspec.backends.{backend}.driver").automatic_device()
+    return found
 
 
 def known_backend(name: str) -> str:

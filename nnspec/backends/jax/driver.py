@@ -275,3 +275,9 @@ def _device(name: str) -> jax.Device:
         raise OSError(
             f"device {name}: this JAX sees {', '.join(sorted({d.platform for d in jax.devices()}))}"
         ) from error
+
+
+def automatic_device() -> str:
+    """The kind of device that `auto` comes to: "cpu", "cuda" or another platform of JAX."""
+    platform = _device("auto").platform
+    return "cuda" if platform == "gpu" else str(platform)

@@ -184,3 +184,8 @@ def _device(name: str) -> torch.device:
         return torch.empty(0, device="cuda" if name == "gpu" else name).device
     except (RuntimeError, NotImplementedError) as error:  # no such kind of device, or none of it here
         raise OSError(f"device {name}: this PyTorch has none") from error
+
+
+def automatic_device() -> str:
+    """The kind of device that `auto` comes to: "cpu" or "cuda"."""
+    return _device("auto").type
