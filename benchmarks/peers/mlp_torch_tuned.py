@@ -1,0 +1,36 @@
+"""The MLP in eager PyTorch by someone who counts calls: data shuffled once an epoch, batches as views,
+parameters without modules, the fused optimizer, losses read at the end of an epoch."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+BATCH = 32
+LAYERS = ("dense1", "dense2", "dense3")
+
+
+def start(data, state):
+    parameters = [
+        torch.from_numpy(state[f"{layer}.{part}"].copy()).requires_grad_()
+        for layer in LAYERS
+        for part in ("weight", "bias")
+    ]
+    w1, b1, w2, b2, w3, b3 = parameters
+    optimizer = torch.optim.Adam(parameters, lr=1e-3, fused=True)
+    images, labels = torch.from_numpy(data["image"]), torch.from_numpy(data["label"])
+
+    def epoch(order):
+        order = torch.from_numpy(order)
+        losses = []
+        for x, y in zip(images[order].split(BATCH), labels[order].split(BATCH), strict=True):
+            h = torch.relu(F.linear(x, w1, b1))
+            h = torch.relu(F.linear(h, w2, b2))
+            loss = F.cross_entropy(F.linear(h, w3, b3), y)
+            for p, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+                p.grad = gradient
+            optimizer.step()
+            losses.append(loss.detach())
+        return torch.stack(losses).tolist()
+
+    return epoch
