@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from contestants import OURS, environment, framework
+from contestants import OURS, environment
 from machine import describe, gemm_peak
 from tables import render, write_docs
 from workloads import HERE, WORKLOADS, Workload
@@ -38,7 +38,7 @@ class Worker:
     def __init__(self, workload: str, name: str, steps: int | None) -> None:
         self.name = name
         command = [sys.executable, str(HERE / "worker.py"), workload, name, *([str(steps)] if steps else [])]
-        self.errors = Path(f"/tmp/nnspec-bench-{workload}-{name.replace(':', '-')}.log").open("w+")
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # closed by stop()
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self.errors, "text": True}
         self.process = subprocess.Popen(command, env=environment(name), **pipes)
         self.facts: dict[str, Any] = {}
@@ -119,7 +119,8 @@ def measure(workload: Workload, names: list[str], seconds: float, steps: int | N
         order = workers if len(rounds) % 2 == 0 else workers[::-1]
         rounds.append({worker.name: worker.turn(TURN) for worker in order})
         last = time.perf_counter() - round_started
-    peak = {threads: max(value, again) for (threads, value), again in zip(peak.items(), gemm_peak().values())}
+    again = gemm_peak()
+    peak = {threads: max(value, again[threads]) for threads, value in peak.items()}
     for worker in workers:
         worker.stop()
     return {
@@ -132,10 +133,6 @@ def measure(workload: Workload, names: list[str], seconds: float, steps: int | N
         "rounds": rounds,
         "seconds": time.perf_counter() - began,
     }
-
-
-def ratios(rounds: list[dict[str, float]], name: str, reference: str) -> list[float]:
-    return [turn[name] / turn[reference] for turn in rounds]
 
 
 if __name__ == "__main__":

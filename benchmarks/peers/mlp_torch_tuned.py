@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 BATCH = 32
-LAYERS = ("dense1", "dense2", "dense3")
+NAMES = [f"dense{i}.{part}" for i in (1, 2, 3) for part in ("weight", "bias")]
 
 
 def start(data, state):
