@@ -29,9 +29,7 @@ Array = np.ndarray[Any, Any]
 Blocks = tuple[int, int]  # how many blocks, of how many examples each
 Gradients = Callable[[Any], Array]  # where the gradient of a parameter is written
 
-BLOCK = (
-    16  # examples of a grid side by side; measured best from 8 to 64 by L2 of 512 kB
-)
+BLOCK = 16  # examples of a grid side by side; best of 8 to 64 (L2 of 512 kB)
 
 
 def blocks_of(n: int) -> Blocks:
@@ -61,19 +59,26 @@ def view(flat: Array, shape: tuple[int, ...]) -> Array:
 
 
 class Team:
-    """The threads that run a step together, each on its part of the batch."""
+    """The threads that run a step together, each on its part of the batch.
+
+    `size` of them; `member` says which one this is. What they add up, they add in the
+    order of the members, so its bits do not depend on who came first.
+    """
 
     def __init__(self, size: int = 1) -> None:
         self.size = size
         self.barrier = Barrier(size) if size > 1 else None
+        self.boards: dict[str, Array] = {}
 
-    def sum(self, parts: Array) -> Array:
-        """parts (size, ...), of which each member has written its own: their sum.
-
-        The order of the sum is fixed, so its bits do not depend on who came first.
+    def board(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
+        """An array (size, *shape) that all members know by a name; each writes to its
+        own part.
         """
-        if self.barrier is None:
-            whole: Array = parts[0]
-            return whole
-        self.barrier.wait()
-        return np.add.reduce(parts, axis=0)
+        if name not in self.boards:
+            self.boards[name] = np.zeros((self.size, *shape), dtype)
+        return self.boards[name]
+
+    def meet(self) -> None:
+        """Wait until all have come here: what they wrote before can be read after."""
+        if self.barrier is not None:
+            self.barrier.wait()
