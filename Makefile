@@ -6,11 +6,12 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -qq install
 WORKERS ?= 2
 
-.PHONY: help demo test lint types imports suite docs format clean
+.PHONY: help demo test lint types imports suite bench docs format clean
 
 help:
 	@echo "make demo   install the core, train examples/digits.nn on the NumPy backend, print its test accuracy"
 	@echo "make test   install what the tests need; lint, types, import rules, the whole suite"
+	@echo "make bench  training throughput beside hand-written programs, under 20 minutes; QUICK=1 make bench under 3"
 	@echo "make docs   print docs/layers.md anew from the compiler's tables"
 	@echo "make format rewrite the sources as ruff formats them"
 	@echo "make clean  remove the virtual environment, runs and caches"
@@ -32,6 +33,9 @@ imports: $(VENV)/.dev
 
 suite: $(VENV)/.dev
 	$(BIN)/pytest -n $(WORKERS)
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/run.py $(if $(QUICK),--quick) $(BENCH)
 
 docs: $(VENV)/.dev
 	$(BIN)/python -c 'from nnspec.views.reference import reference; print(reference(), end="")' > docs/layers.md

@@ -4,6 +4,8 @@ gathered and the losses are read once an epoch."""
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 BATCH = 32
@@ -12,7 +14,7 @@ RATE, BETA1, BETA2, EPS = 1e-3, 0.9, 0.999, 1e-8
 
 
 def start(data, state):
-    layers = [(i + 1, o) for i, o in zip(SIZES, SIZES[1:], strict=False)]  # rows: inputs and the bias
+    layers = [(i + 1, o) for i, o in pairwise(SIZES)]  # rows: inputs and the bias
     flat, grad, m, v, a, b = np.zeros((6, sum(i * o for i, o in layers)), np.float32)
     weights, grads = views(flat, layers), views(grad, layers)
     for number, w in enumerate(weights, 1):

@@ -11,11 +11,7 @@ NAMES = [f"dense{i}.{part}" for i in (1, 2, 3) for part in ("weight", "bias")]
 
 
 def start(data, state):
-    parameters = [
-        torch.from_numpy(state[f"{layer}.{part}"].copy()).requires_grad_()
-        for layer in LAYERS
-        for part in ("weight", "bias")
-    ]
+    parameters = [torch.from_numpy(state[name].copy()).requires_grad_() for name in NAMES]
     w1, b1, w2, b2, w3, b3 = parameters
     optimizer = torch.optim.Adam(parameters, lr=1e-3, fused=True)
     images, labels = torch.from_numpy(data["image"]), torch.from_numpy(data["label"])
