@@ -71,13 +71,12 @@ def open_peer(workload: Workload, name: str) -> Opened:
 
 def open_nnspec(workload: Workload, name: str, steps: int | None = None) -> Opened:
     """The spec compiled and driven as `nnspec.train` does: the same data, choices, plan of chunks and calls."""
-    from nnspec.backends.base import Options
     from nnspec.backends.choices import Run, choose, read_wishes
     from nnspec.compiler import load
     from nnspec.train.initial import initial_state
     from nnspec.train.plan import plan_run, rates
     from nnspec.train.run import _chunked
-    from nnspec.train.session import base_of, one_blas_thread, read_examples, run_seed
+    from nnspec.train.session import base_of, device_of, one_blas_thread, open_driver, read_examples, run_seed
 
     backend, _, words = name.removeprefix("nnspec-").partition(":")
     one_blas_thread(backend).__enter__()  # until the process ends
@@ -87,14 +86,10 @@ def open_nnspec(workload: Workload, name: str, steps: int | None = None) -> Open
     seed = run_seed(graph, None)
     examples = read_examples(spec, base_of(spec), seed, "float32")
     plan = plan_run(training, examples.size())
-    run = Run(batch=plan.batch, steps=steps or plan.steps, examples=plan.examples)
+    run = Run(device_of(backend, "auto"), plan.batch, steps or plan.steps, examples.size(), "float32")
     choices = choose(backend, graph, run, read_wishes(backend, words))
-    source = import_module(f"nnspec.backends.{backend}.emit").emit(graph, Options(choices=choices))
-    code = Path(tempfile.mkdtemp(prefix="nnspec-bench-")) / f"{workload.name}_{backend}.py"
-    code.write_text(source, encoding="utf-8")
-    driver: Any = import_module(f"nnspec.backends.{backend}.driver").Driver(
-        code, dtype="float32", seed=seed, choices=choices
-    )
+    code = kept(f"{workload.name}_{backend}", spec.source(backend, choices=choices))
+    driver = open_driver(backend, code, dtype="float32", device="auto", seed=seed, choices=choices)
     driver.load(initial_state(graph, seed, "float32", base_of(spec)))
     plan = _chunked(driver, examples, graph, plan)
     endless = plan.replace(steps=sys.maxsize, epochs=sys.maxsize)
@@ -102,14 +97,31 @@ def open_nnspec(workload: Workload, name: str, steps: int | None = None) -> Open
 
     def epoch(number: int) -> Array:
         nonlocal step
-        arrays, order, losses = examples.epoch(number), examples.order(number), []
+        arrays, order, found = examples.epoch(number), examples.order(number), []
         for chunk in endless.chunks(order, number, 0):
             lr = rates(training, plan, step + 1, number, len(chunk))
-            losses.append(np.asarray(driver.train_steps(arrays, chunk, lr, first_step=step + 1), dtype=np.float64))
+            losses = np.asarray(driver.train_steps(arrays, chunk, lr, first_step=step + 1), dtype=np.float64)
+            assert np.isfinite(losses).all()
+            found.append(losses)
             step += len(chunk)
-        return np.concatenate(losses)
+        return np.concatenate(found)
 
     parameters = sum(int(np.prod(p.shape)) for p in graph.root.parameters() if p.role != "buffer")
     assert (parameters, examples.size()) == (workload.parameters, workload.examples)
-    note = "; ".join(f"{c.what} = {c.value}: {c.why}" for c in choices)
-    return Opened(epoch, examples.size(), parameters, note)
+    return Opened(epoch, examples.size(), parameters, said(choices))
+
+
+def said(choices: Any) -> str:
+    return "; ".join(f"{c.what} = {c.value}: {c.why}" for c in choices)
+
+
+def kept(name: str, source: str) -> Path:
+    """Emitted text in a file that stays until the process ends."""
+    folder = tempfile.TemporaryDirectory(prefix="nnspec-bench-")
+    _folders.append(folder)
+    code = Path(folder.name) / f"{name}.py"
+    code.write_text(source, encoding="utf-8")
+    return code
+
+
+_folders: list[Any] = []

@@ -35,9 +35,9 @@ SIDE = ("torch_loader", "numpy_naive")  # known to be slower than others: full r
 class Worker:
     """A contestant's process. `ready()` waits until it is warm; `turn(seconds)` gives samples a second."""
 
-    def __init__(self, workload: str, name: str, steps: int | None) -> None:
+    def __init__(self, workload: str, name: str, words: tuple[str, ...] = ()) -> None:
         self.name = name
-        command = [sys.executable, str(HERE / "worker.py"), workload, name, *([str(steps)] if steps else [])]
+        command = [sys.executable, str(HERE / "worker.py"), workload, name, *words]
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # closed by stop()
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self.errors, "text": True}
         self.process = subprocess.Popen(command, env=environment(name), **pipes)
@@ -73,7 +73,7 @@ def main() -> None:
     seconds = args.seconds or BUDGET[args.quick] / len(chosen)
     for workload in chosen:
         names = args.only.split(",") if args.only else contestants(workload, args.quick)
-        found["workloads"][workload.name] = measure(workload, names, seconds, args.steps)
+        found["workloads"][workload.name] = measure(workload, names, seconds, args.steps, args.quick)
         print(render({**found, "workloads": {workload.name: found["workloads"][workload.name]}}), flush=True)
     if args.json:
         Path(args.json).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
@@ -99,16 +99,10 @@ def contestants(workload: Workload, quick: bool) -> list[str]:
     return [workload.reference, *OURS, *left]
 
 
-def measure(workload: Workload, names: list[str], seconds: float, steps: int | None) -> dict[str, Any]:
+def measure(workload: Workload, names: list[str], seconds: float, steps: int | None, quick: bool) -> dict[str, Any]:
     """Samples a second of every contestant, round by round."""
     began = time.perf_counter()
-    workers = []
-    for name in names:  # one after the other: a start that shares the cores with another warms badly
-        worker = Worker(workload.name, name, steps)
-        if worker.ready():
-            workers.append(worker)
-            print(f"  {workload.name} {name} warm after {worker.facts['seconds']:.1f} s", file=sys.stderr, flush=True)
-            assert worker.facts["parameters"] == workload.parameters, worker.facts
+    workers = start(workload, names, ("--steps", str(steps)) if steps else (), together=2 if quick else 1)
     started = time.perf_counter()
     rounds: list[dict[str, float]] = []
     peak = gemm_peak()
@@ -133,6 +127,19 @@ def measure(workload: Workload, names: list[str], seconds: float, steps: int | N
         "rounds": rounds,
         "seconds": time.perf_counter() - began,
     }
+
+
+def start(workload: Workload, names: list[str], words: tuple[str, ...], together: int) -> list[Worker]:
+    """Warm workers, so many starting at a time: a start that shares the cores takes longer, two together less."""
+    found = []
+    for i in range(0, len(names), together):
+        for worker in [Worker(workload.name, name, words) for name in names[i : i + together]]:
+            if worker.ready():
+                found.append(worker)
+                seconds = worker.facts["seconds"]
+                print(f"  {workload.name} {worker.name} warm after {seconds:.1f} s", file=sys.stderr, flush=True)
+                assert worker.facts["parameters"] == workload.parameters, worker.facts
+    return found
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """One contestant in a process of its own: waits for `SECONDS` on stdin, trains so long, answers with what it did.
 
-    python benchmarks/worker.py WORKLOAD CONTESTANT [STEPS]
+    python benchmarks/worker.py WORKLOAD CONTESTANT [--steps STEPS | --predict BATCH]
 
+`--steps` is the length of the run that nnspec is told; `--predict` computes outputs instead of training.
 Each line in and out is JSON. Everything is warm before the first answer.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
@@ -17,15 +19,26 @@ from contestants import open_contestant
 WARM_EPOCHS = 2  # the first compiles and fills caches, the second finds out what still does
 
 
-def main(workload: str, name: str, steps: int | None) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("workload")
+    parser.add_argument("name")
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--predict", type=int)
+    args = parser.parse_args()
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what a library prints is no answer
     began = time.perf_counter()
-    opened = open_contestant(workload, name, steps)
+    if args.predict:
+        from inference import open_inference
+
+        opened = open_inference(args.workload, args.name, args.predict)
+    else:
+        opened = open_contestant(args.workload, args.name, args.steps)
     number = 0
     for number in range(1, WARM_EPOCHS + 1):
         losses = opened.epoch(number)
-    ready = {"ready": name, "parameters": opened.parameters, "seconds": time.perf_counter() - began}
+    ready = {"ready": args.name, "parameters": opened.parameters, "seconds": time.perf_counter() - began}
     print(json.dumps(ready | {"note": opened.note, "loss": float(losses[-1])}), file=answers)
     for line in sys.stdin:
         seconds = json.loads(line)
@@ -39,4 +52,4 @@ def main(workload: str, name: str, steps: int | None) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else None)
+    main()
