@@ -11,10 +11,19 @@ import pytest
 
 from nnspec.backends.numpy.runtime import layers
 from nnspec.backends.numpy.runtime.module import initialise, named_parameters
-from nnspec.kernels import activation, loss
-from nnspec.kernels.planned_activation import PlannedRelu, PlannedTanh
+from nnspec.kernels import activation, attention, loss
+from nnspec.kernels.planned_activation import (
+    PlannedGelu,
+    PlannedGeluTanh,
+    PlannedLeakyRelu,
+    PlannedRelu,
+    PlannedSigmoid,
+    PlannedSilu,
+    PlannedTanh,
+)
 from nnspec.kernels.planned_loss import PlannedBinaryCrossEntropy, PlannedCrossEntropy, PlannedMSE
-from nnspec.kernels.planned_rows import PlannedAdd, PlannedDense
+from nnspec.kernels.planned_rows import PlannedAdd, PlannedDense, PlannedEmbedding, PlannedLayerNorm, PlannedRMSNorm
+from nnspec.kernels.planned_sequence import PlannedAttention
 
 TOLERANCE = {np.float64: 1e-12, np.float32: 2e-5}
 DTYPES = pytest.mark.parametrize("dtype", TOLERANCE)
@@ -24,10 +33,10 @@ def random(shape: tuple[int, ...], dtype: Any, seed: int = 0) -> Any:
     return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
 
 
-def assert_close(found: Any, wanted: Any, dtype: Any, what: str = "") -> None:
-    """Within a tolerance of the largest entry."""
+def assert_close(found: Any, wanted: Any, dtype: Any, what: str = "", least: float = 1e-30) -> None:
+    """Within a tolerance of the largest entry, or of `least`."""
     assert np.asarray(found).dtype == dtype, what
-    largest = max(float(np.max(np.abs(wanted), initial=0.0)), 1e-30)
+    largest = max(float(np.max(np.abs(wanted), initial=0.0)), least)
     np.testing.assert_allclose(found / largest, wanted / largest, rtol=0, atol=TOLERANCE[dtype], err_msg=what)
 
 
@@ -56,6 +65,12 @@ LAYERS: list[tuple[type, str, tuple[Any, ...], tuple[int, ...], int]] = [
     (PlannedDense, "Dense", (1, 4), (3, 1), 2),
     (PlannedDense, "Dense", (6, 9), (4, 3, 6), 5),
     (PlannedDense, "Dense", (130, 67), (33, 130), 3),
+    (PlannedLayerNorm, "LayerNorm", (5,), (5,), 7),
+    (PlannedLayerNorm, "LayerNorm", (3, 1e-2, False), (4, 3), 1),
+    (PlannedLayerNorm, "LayerNorm", (130, 1e-5, True, False), (101, 130), 23),
+    (PlannedRMSNorm, "RMSNorm", (5,), (2, 5), 7),
+    (PlannedRMSNorm, "RMSNorm", (1, 1e-2, False), (1,), 1),
+    (PlannedRMSNorm, "RMSNorm", (1300,), (101, 1300), 2),
 ]
 
 
@@ -97,12 +112,17 @@ def test_layers_compute_what_their_textbook_forms_do(row: Any, needed: bool, dty
 ACTIVATIONS: list[tuple[type, str, tuple[Any, ...]]] = [
     (PlannedRelu, "relu", ()),
     (PlannedTanh, "tanh", ()),
+    (PlannedSigmoid, "sigmoid", ()),
+    (PlannedGelu, "gelu", ()),
+    (PlannedGeluTanh, "gelu_tanh", ()),
+    (PlannedSilu, "silu", ()),
+    (PlannedLeakyRelu, "leaky_relu", (0.2,)),
 ]
 
 
 @DTYPES
 @pytest.mark.parametrize("in_place", [True, False])
-@pytest.mark.parametrize("shape", [(1, 1), (7, 13), (3, 5, 3, 700), (33, 2049), (70001,)], ids=str)
+@pytest.mark.parametrize("shape", [(1, 1), (7, 13), (3, 5, 3, 700), (33, 2049), (150001,)], ids=str)
 @pytest.mark.parametrize("row", ACTIVATIONS, ids=lambda row: row[1])
 def test_activations_compute_what_their_textbook_forms_do(row: Any, shape: Any, in_place: bool, dtype: Any) -> None:
     kernel, name, settings = row
@@ -118,6 +138,90 @@ def test_activations_compute_what_their_textbook_forms_do(row: Any, shape: Any, 
         dx = planned.backward(slope)
         assert dx is slope
         assert_close(dx, getattr(activation, f"{name}_backward")(dy, cache), dtype, "dx")
+
+
+@pytest.mark.parametrize("row", ACTIVATIONS, ids=lambda row: row[1])
+def test_activations_stand_the_largest_inputs(row: Any) -> None:
+    kernel, name, settings = row
+    x = np.array([-1e4, -100, -30, -6, -1e-30, 1e-30, 6, 30, 100, 1e4], np.float32)
+    planned = kernel(x.shape, np.float32, False, *settings)
+    y, cache = getattr(activation, f"{name}_forward")(x.astype(np.float64), *settings)
+    assert_close(planned.forward(x), y, np.float32)
+    dx = getattr(activation, f"{name}_backward")(np.ones(x.shape), cache)
+    assert_close(planned.backward(np.ones_like(x)), dx, np.float32)
+
+
+def test_gelu_in_float32_is_as_good_as_float32_is() -> None:
+    x = np.linspace(-8, 8, 40001, dtype=np.float32)
+    exact = x.astype(np.float64) * (0.5 + 0.5 * activation.erf(x.astype(np.float64) * 0.5**0.5))
+    found = PlannedGelu(x.shape, np.float32, False).forward(x)
+    assert np.max(np.abs(found - exact) / np.maximum(np.abs(x), 1e-30)) < 2e-7
+
+
+@DTYPES
+@pytest.mark.parametrize("vocabulary, features, shape, n", [(7, 3, (), 1), (96, 5, (11,), 3), (1000, 4, (5,), 30)])
+def test_an_embedding_adds_up_the_gradients_of_a_row(
+    vocabulary: int, features: int, shape: tuple[int, ...], n: int, dtype: Any
+) -> None:
+    layer = make_layer("Embedding", (vocabulary, features), dtype)
+    dweight = np.full((vocabulary, features), np.nan, dtype)
+    planned = PlannedEmbedding(layer, shape, n, lambda _: dweight, dtype)
+    for seed in (0, 1, 1):
+        x = np.random.default_rng(seed).integers(0, vocabulary, (n, *shape))
+        y, cache = layer.forward(x)
+        dy = random(y.shape, dtype, seed)
+        layer.weight.grad[...] = 0.0
+        layer.backward(dy, cache)
+        np.testing.assert_array_equal(planned.forward(x), y)
+        assert planned.backward(dy) is None
+        assert_close(dweight, layer.weight.grad, dtype)
+
+
+ATTENTION = [  # heads, causal, T, S, E, V, n
+    (1, False, 1, 1, 1, 1, 1),
+    (2, False, 5, 3, 4, 6, 3),
+    (2, True, 5, 5, 4, 4, 2),
+    (3, True, 7, 4, 6, 3, 2),
+    (1, True, 4, 9, 3, 2, 2),
+    (2, True, 131, 131, 6, 4, 5),
+    (4, True, 300, 300, 8, 8, 3),
+]
+
+
+@DTYPES
+@pytest.mark.parametrize("sharp", [1.0, 30.0], ids=["calm", "sharp"])
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("row", ATTENTION, ids=str)
+def test_attention_computes_what_its_textbook_form_does(row: Any, fused: bool, sharp: float, dtype: Any) -> None:
+    heads, causal, length, seen, features, width, n = row
+    shapes = ((length, features), (seen, features), (seen, width))
+    if fused and length != seen:
+        shapes = ((length, features), (length, features), (length, width))
+    sizes = [s[1] for s in shapes]
+    cuts = np.cumsum(sizes)[:-1]
+
+    def three(seed: int | None) -> Any:
+        """q, k, v: slices of one array, or arrays of their own."""
+        if fused:
+            whole = np.full((n, length, sum(sizes)), np.nan, dtype)
+            whole[...] = np.nan if seed is None else random(whole.shape, dtype, seed)
+            return np.split(whole, cuts, axis=-1)
+        if seed is None:
+            return [np.full(n * int(np.prod(s)) + 1, np.nan, dtype) for s in shapes]
+        return [random((n, *s), dtype, seed + k) for k, s in enumerate(shapes)]
+
+    planned = PlannedAttention(heads, causal, *shapes, n, dtype, tuple(three(None)))
+    for seed in (0, 10, 10):
+        q, k, v = three(seed)
+        q *= sharp
+        y, cache = attention.attention_forward(q, k, v, heads, causal)
+        dy = random(y.shape, dtype, seed + 5)
+        assert_close(planned.forward(q, k, v), y, dtype, "y", least=sharp)
+        for found, wanted in zip(planned.backward(dy), attention.attention_backward(dy, cache), strict=True):
+            assert_close(found, wanted, dtype, least=sharp)  # differences of larger numbers
+    first = [planned.forward(q, k, v).copy(), *(d.copy() for d in planned.backward(dy))]
+    for a, b in zip(first, [planned.forward(q, k, v), *planned.backward(dy)], strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 @DTYPES
@@ -183,17 +287,25 @@ def test_a_loss_of_what_is_not_a_number_is_not_a_number() -> None:
 
 
 def test_a_step_makes_no_new_arrays() -> None:
-    n, shape, dtype = 512, (512,), np.float32
-    layer = make_layer("Dense", (512, 512), dtype)
-    flat = np.empty(n * 512, dtype)
-    planned = PlannedDense(layer, shape, n, lambda p: p.grad, dtype, flat)
-    relu, entropy = PlannedRelu((n, 512), dtype, True), PlannedCrossEntropy((512,), n, dtype, n)
-    x, label = random((n, *shape), dtype), np.arange(n)
+    n, length, width, dtype = 8, 64, 256, np.float32
+    shape, size = (length, width), n * length * width
+
+    def made(kernel: Any, kind: str, *settings: Any) -> Any:
+        return kernel(make_layer(kind, settings, dtype), shape, n, lambda p: p.grad, dtype, np.empty(size, dtype))
+
+    dense, norm = made(PlannedDense, "Dense", width, width), made(PlannedLayerNorm, "LayerNorm", width)
+    lent = tuple(np.empty(size, dtype) for _ in range(3))
+    attend = PlannedAttention(4, True, shape, shape, shape, n, dtype, lent)
+    relu = PlannedRelu((n, *shape), dtype, True)
+    gelu = PlannedGelu((n, *shape), dtype, True)
+    entropy = PlannedCrossEntropy(shape, n, dtype, n)
+    x, label = random((n, *shape), dtype), np.tile(np.arange(length), (n, 1))
 
     def step() -> None:
-        y = relu.forward(planned.forward(x))
-        entropy.forward(y, label)
-        planned.backward(relu.backward(entropy.backward()))
+        h = norm.forward(gelu.forward(relu.forward(dense.forward(x))))
+        entropy.forward(attend.forward(h, h, h), label)
+        dq, _, _ = attend.backward(entropy.backward())
+        dense.backward(relu.backward(gelu.backward(norm.backward(dq))))
 
     step()
     assert allocated(step) < x.nbytes / 8  # NumPy converts through buffers of its own

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from nnspec.kernels.planned_rows import numbers, stretches
+
 Array = np.ndarray[Any, Any]
-PIECE = 32768  # entries whose pieces of three arrays stay in an L2 cache of 512 kB
 
 
 class PlannedCrossEntropy:
@@ -22,12 +23,11 @@ class PlannedCrossEntropy:
     def __init__(self, shape: tuple[int, ...], n: int, dtype: Any, total: int) -> None:
         self.classes = shape[-1]
         positions = int(np.prod(shape[:-1]))
-        rows, step = n * positions, max(1, PIECE // self.classes)
-        self.parts = [slice(k, min(k + step, rows)) for k in range(0, rows, step)]
-        step = min(step, rows)
+        self.parts = stretches(n * positions, self.classes)
+        step = self.parts[0].stop
         self.ones = np.ones(self.classes, dtype)
-        self.count = np.array(total * positions, dtype)
-        self.share = np.array(1.0 / (total * positions), dtype)
+        count = total * positions
+        self.count, self.share = numbers(dtype, count, 1.0 / count)
         start = np.arange(step) * self.classes  # of each row
         buffers = (
             start,
@@ -92,7 +92,7 @@ class PlannedMSE:
 
     def __init__(self, shape: tuple[int, ...], n: int, dtype: Any, total: int) -> None:
         size, count = n * int(np.prod(shape)), total * int(np.prod(shape))
-        self.parts = [slice(k, min(k + PIECE, size)) for k in range(0, size, PIECE)]
+        self.parts = stretches(size)
         self.share = 1.0 / count
         self.factor = np.array(2.0 / count, dtype)
 
@@ -124,8 +124,8 @@ class PlannedBinaryCrossEntropy:
 
     def __init__(self, shape: tuple[int, ...], n: int, dtype: Any, total: int) -> None:
         size, count = n * int(np.prod(shape)), total * int(np.prod(shape))
-        step = min(size, PIECE)
-        self.parts = [slice(k, min(k + step, size)) for k in range(0, size, step)]
+        self.parts = stretches(size)
+        step = self.parts[0].stop
         self.e = np.empty(step, dtype)
         self.work = np.empty(step, dtype)
         self.zeros = np.zeros(step, dtype)
