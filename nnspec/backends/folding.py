@@ -186,7 +186,7 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
 
 def split_commas(body: str) -> list[str]:
     """The parts between top-level commas, trailing comma dropped."""
-    inside = list(_spans(body))
-    cuts = [k for k, char in enumerate(body) if char == "," and not any(a < k < b for a, b in inside)]
+    gaps = [0, *(place for a, b in _spans(body) for place in (a, b)), len(body)]
+    cuts = [k for a, b in zip(gaps[::2], gaps[1::2], strict=True) for k in range(a, b) if body[k] == ","]
     parts = [body[a:b].strip() for a, b in zip([0, *(c + 1 for c in cuts)], [*cuts, len(body)], strict=True)]
     return parts if parts[-1] else parts[:-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from nnspec.backends.program import Apply, Branch, ClassDef, ForEach, Group, Invoke, Member, OpUse, Statement
@@ -56,6 +57,8 @@ class _Namer:
         self.names: dict[Any, str] = {}
         self.last: dict[Any, int] = {}
         self.free: list[str] = []
+        self.alive: list[Any] = []  # keys that were read later when last asked, among the first `seen` of `names`
+        self.seen = 0
         self.clock = 0
 
     def run(self) -> None:
@@ -218,15 +221,21 @@ class _Namer:
         """Give back the letters of values that nobody reads after this statement."""
         for key in keys:
             name = self.names.get(key, "")
-            shared = any(n == name and self.last.get(k, 0) > self.clock for k, n in self.names.items())
+            shared = name in self._living()
             if name in self.letters and not shared and name not in self.free and self.last.get(key, 0) <= self.clock:
                 self.free.append(name)
         self.free.sort(key=_LETTERS.index)
 
     def _dying(self, keys: list[Any]) -> frozenset[str]:
         """Names of values that are read here for the last time."""
-        alive = {n for k, n in self.names.items() if self.last.get(k, 0) > self.clock}
-        return frozenset(self.names[k] for k in keys) - alive
+        return frozenset(self.names[k] for k in keys) - self._living()
+
+    def _living(self) -> set[str]:
+        """Names of values that are read later. What is dead stays dead, so each key is looked at while it lives."""
+        new = islice(reversed(self.names), len(self.names) - self.seen)
+        self.alive = [key for key in (*self.alive, *new) if self.last.get(key, 0) > self.clock]
+        self.seen = len(self.names)
+        return {self.names[key] for key in self.alive}
 
     def _name_members(self, statement: Apply | Invoke) -> None:
         members = [
