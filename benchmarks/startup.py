@@ -1,6 +1,6 @@
-"""How long `nnspec check` takes as a process, beside Python with its two imports.
+"""How long `nnspec check` and `nnspec compile` take as processes, beside Python with its two imports.
 
-    .venv/bin/python benchmarks/startup.py [FILE...]
+    .venv/bin/python benchmarks/startup.py [FILE...] [--write-docs]
 
 Each command runs in turn, `REPEATS` times, and the median of its wall time is shown: taking turns keeps
 a machine that slows down for a moment from blaming one of them.
@@ -14,22 +14,33 @@ import sys
 import time
 from pathlib import Path
 
+from tables import between, grid
+
 ROOT = Path(__file__).resolve().parent.parent
 REPEATS = 15
 BASE = "import lark, click"
+NNSPEC = [sys.executable, "-m", "nnspec"]
+DEEP = str(ROOT / "benchmarks" / "specs" / "resnet.nn")
 
 
-def main(files: list[str]) -> None:
+def main(files: list[str], write: bool) -> None:
     commands = {
         "python -c pass": [sys.executable, "-c", "pass"],
         f"python -c '{BASE}'": [sys.executable, "-c", BASE],
     }
     for file in files:
-        commands[f"nnspec check {Path(file).name}"] = [sys.executable, "-m", "nnspec", "check", file]
+        commands[f"nnspec check {Path(file).name}"] = [*NNSPEC, "check", file]
+    commands["nnspec check resnet.nn --model ResNet152"] = [*NNSPEC, "check", DEEP, "--model", "ResNet152"]
+    for backend in ("numpy", "torch", "jax"):
+        name = f"nnspec compile resnet.nn --model ResNet152 --backend {backend}"
+        commands[name] = [*NNSPEC, "compile", DEEP, "--model", "ResNet152", "--backend", backend]
     times = measure(commands)
     base = times[f"python -c '{BASE}'"]
-    for name, seconds in times.items():
-        print(f"{name:<36} {1000 * seconds:7.1f} ms   {seconds / base:5.2f} x")
+    rows = [[name, f"{1000 * seconds:.0f} ms", f"{seconds / base:.2f}"] for name, seconds in times.items()]
+    text = grid([["command", "median", "times the imports"], *rows])
+    print(text)
+    if write:
+        between("compiler", text)
 
 
 def measure(commands: dict[str, list[str]], repeats: int = REPEATS) -> dict[str, float]:
@@ -45,4 +56,6 @@ def measure(commands: dict[str, list[str]], repeats: int = REPEATS) -> dict[str,
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or [str(ROOT / "examples" / name) for name in ("digits.nn", "lenet5.nn", "residual.nn")])
+    given = [word for word in sys.argv[1:] if word != "--write-docs"]
+    examples = [str(ROOT / "examples" / name) for name in ("digits.nn", "lenet5.nn", "residual.nn")]
+    main(given or examples, "--write-docs" in sys.argv)
