@@ -74,13 +74,15 @@ class Names:
 
     def __init__(self, reserved: Iterable[str] = ()) -> None:
         self.taken = set(reserved)
+        self.next: dict[str, int] = {}  # by identifier, a number that those before it are taken of
 
     def fresh(self, wanted: str) -> str:
         """`wanted` if it is a free legal identifier, else the nearest that is. Always the same for the same calls."""
         base = identifier(wanted)
-        name, number = base, 2
+        name, number = base, self.next.get(base, 2)
         while name in self.taken:
             name, number = f"{base}_{number}", number + 1
+            self.next[base] = number
         self.taken.add(name)
         return name
 
@@ -203,13 +205,13 @@ class Writer:
 
 
 def helper_source(backend: str, name: str) -> str:
-    """The text of a top-level function of `backends/<backend>/helpers.py`, without importing what it imports."""
+    """The text of a function or class of `backends/<backend>/helpers.py`, without importing what that imports."""
     import ast
     from pathlib import Path
 
     text = (Path(__file__).parent / backend / "helpers.py").read_text(encoding="utf-8")
     for node in ast.parse(text).body:
-        if isinstance(node, ast.FunctionDef) and node.name == name:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
             first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
             return "\n".join(text.split("\n")[first - 1 : node.end_lineno])
     raise LookupError(f"no helper {name} for {backend}")

@@ -2,16 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.sgd import sgd
 
 
 def share(hits: Tensor) -> Tensor:
     """The part of the entries that are true."""
     return hits.to(torch.get_default_dtype()).mean()
+
+
+class SGD:
+    """torch.optim.SGD as its fused kernel alone, without an import of torch's compiler."""
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        momentum: float = 0,
+        nesterov: bool = False,
+    ) -> None:
+        self.params = list(params)
+        self.momentum, self.nesterov = momentum, nesterov
+        slots = ("momentum_buffer",) if momentum else ()
+        self.state = {s: [torch.zeros_like(p) for p in self.params] for s in slots}
+
+    @torch.no_grad()
+    def step(self, lr: float) -> None:
+        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.params]
+        unused: list[Tensor | None] = [None] * len(grads)
+        sgd(
+            self.params,
+            grads,
+            [*self.state.get("momentum_buffer", unused)],
+            fused=True,
+            lr=lr,
+            momentum=self.momentum,
+            nesterov=self.nesterov,
+            dampening=0,
+            weight_decay=0,
+            maximize=False,
+        )
+
+    def zero_grad(self) -> None:
+        for p in self.params:
+            p.grad = None
 
 
 class Residual(nn.Module):
@@ -80,7 +117,8 @@ def initialise(model: ResNet) -> ResNet:
             nn.init.xavier_uniform_(module.weight)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-    return model
+    # the layout that convolutions are fast in
+    return model.to(memory_format=torch.channels_last)
 
 
 def outputs(model: ResNet, batch: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -103,18 +141,14 @@ def loss(model: ResNet, batch: dict[str, Tensor], step: int = 1) -> Tensor:
     )
 
 
-def make_optimizer(model: ResNet) -> torch.optim.Optimizer:
-    """The optimizer; its rates are handed to every update."""
-    return torch.optim.SGD(
-        model.parameters(), lr=0.1, momentum=0.9, nesterov=True, fused=True
-    )
+def make_optimizer(model: ResNet) -> SGD:
+    """The optimizer."""
+    return SGD(model.parameters(), momentum=0.9, nesterov=True)
 
 
-def update(optimizer: torch.optim.Optimizer, lr: Sequence[float]) -> None:
+def update(optimizer: SGD, lr: Sequence[float]) -> None:
     """One update from the gradients that the parameters hold."""
-    for group, rate in zip(optimizer.param_groups, lr):
-        group["lr"] = rate
-    optimizer.step()
+    optimizer.step(lr[0])
 
 
 def gradients(
@@ -128,25 +162,32 @@ def gradients(
     return value.detach(), dict(zip(named, found))
 
 
+def backward(model: ResNet, batch: dict[str, Tensor], step: int) -> Tensor:
+    """The loss of a batch, its gradient left in the parameters: what torch.compile takes whole."""
+    value = loss(model, batch, step)
+    value.backward()
+    return value.detach()
+
+
 def train_step(
     model: ResNet,
-    optimizer: torch.optim.Optimizer,
+    optimizer: SGD,
     batch: dict[str, Tensor],
     lr: Sequence[float],
     step: int,
 ) -> Tensor:
     """One update from one batch; `lr` has a rate for each group of parameters."""
-    model.train()
-    model.zero_grad()
-    value = loss(model, batch, step)
-    value.backward()
+    if not model.training:
+        model.train()
+    optimizer.zero_grad()
+    value = backward(model, batch, step)
     update(optimizer, lr)
-    return value.detach()
+    return value
 
 
 def train_steps(
     model: ResNet,
-    optimizer: torch.optim.Optimizer,
+    optimizer: SGD,
     data: dict[str, Tensor],
     order: Tensor,
     lr: Sequence[Sequence[float]],
@@ -155,7 +196,7 @@ def train_steps(
     """One update for each row of `order`, which holds the examples of a batch; their losses."""
     losses = []
     for step, (rows, rates) in enumerate(zip(order, lr), first_step):
-        batch = {name: values[rows] for name, values in data.items()}
+        batch = {name: values.index_select(0, rows) for name, values in data.items()}
         losses.append(train_step(model, optimizer, batch, rates, step))
     return torch.stack(losses)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from nnspec.backends.choices import value_of
 from nnspec.backends.loading import import_file, require_same_names
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Driver:
         choices: Choices = (),
     ) -> None:
         self.device = _device(device)
+        self.threads = int(value_of(choices, "threads", "0"))
         self.dtype = getattr(torch, dtype)
         self.module = import_file(source)
         if hasattr(self.module, "SEED"):
@@ -44,19 +46,30 @@ class Driver:
         made = self.module.make_optimizer(self.model) if hasattr(self.module, "make_optimizer") else []
         self.optimizer = made
         self.optimizers = made if isinstance(made, list) else [made]
+        self.compiled = value_of(choices, "step") == "compile" and hasattr(self.module, "backward")
+        if self.compiled:
+            self.module.backward = _compiled(self.module.backward, self.device)  # type: ignore[attr-defined]  # emitted
         self._data: tuple[Any, dict[str, torch.Tensor]] | None = None
         self._steps = 0
 
     @contextmanager
     def _working(self) -> Iterator[None]:
-        """The working float as torch's default, for constants made inside emitted functions; put back afterwards."""
-        before = torch.get_default_dtype()
+        """What emitted functions find: the working float and device as torch's defaults for the constants they make,
+        and the number of threads; all put back afterwards.
+
+        The CPU is the default anyway, and naming it would cost every call of torch some microseconds.
+        """
+        dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
         torch.set_default_dtype(self.dtype)
+        if self.threads:
+            torch.set_num_threads(self.threads)
         try:
-            with torch.device(self.device):
+            with torch.device(self.device) if self.device.type != "cpu" else nullcontext():
                 yield
         finally:
-            torch.set_default_dtype(before)
+            torch.set_default_dtype(dtype)
+            if self.threads:
+                torch.set_num_threads(threads)
 
     # ---------------------------------------------------------------- state
 
@@ -77,35 +90,58 @@ class Driver:
     def _tensors(self) -> dict[str, torch.Tensor]:
         return {k: v for k, v in self.model.state_dict().items() if not k.endswith(_COUNTER)}
 
-    def _slots(self) -> Iterator[tuple[str, torch.nn.Parameter, dict[str, Any]]]:
+    def _slots(self) -> Iterator[tuple[str, dict[str, torch.Tensor]]]:
+        """Every trained parameter by path, with the tensors that its optimizer keeps for it, by name."""
         paths = {id(p): path for path, p in self.model.named_parameters()}
         for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                for parameter in group["params"]:
-                    yield paths[id(parameter)], parameter, optimizer.state[parameter]
+            if isinstance(optimizer, torch.optim.Optimizer):
+                for group in optimizer.param_groups:
+                    for p in group["params"]:
+                        yield paths[id(p)], optimizer.state[p]
+            else:
+                for k, p in enumerate(optimizer.params):
+                    yield paths[id(p)], {name: tensors[k] for name, tensors in optimizer.state.items()}
 
     def optimizer_state(self) -> dict[str, Array]:
         found: dict[str, Array] = {"step": np.array(self._steps, dtype=np.int64)}
-        for path, _, slots in self._slots():
+        for path, slots in self._slots():
             for name, value in slots.items():
                 if name != "step" and value is not None:
                     found[f"{path}/{name}"] = value.detach().cpu().numpy().copy()
         return found
 
     def load_optimizer(self, state: State) -> None:
+        """A slot that `state` lacks, as before the first step, is zero."""
         self._steps = int(state["step"])
-        for path, parameter, slots in self._slots():
-            own = {key.rsplit("/", 1)[1]: value for key, value in state.items() if key.rsplit("/", 1)[0] == path}
-            slots.clear()
-            for name, value in own.items():
-                slots[name] = torch.as_tensor(np.array(value)).to(parameter.device, parameter.dtype)
-            if own and set(own) != {"momentum_buffer"}:
-                slots["step"] = torch.tensor(float(self._steps), dtype=torch.float32)
+        for optimizer in self.optimizers:
+            if isinstance(optimizer, torch.optim.Optimizer):
+                self._load_textbook(optimizer, state)
+                continue
+            for count in getattr(optimizer, "steps", ()):
+                count.fill_(self._steps)
+        for path, slots in self._slots():
+            for name, slot in slots.items():
+                if name != "step" and f"{path}/{name}" in state:  # copied in place: a slot has its parameter's layout
+                    slot.copy_(torch.as_tensor(np.array(state[f"{path}/{name}"])))
+                elif name != "step":
+                    slot.zero_()
+
+    def _load_textbook(self, optimizer: torch.optim.Optimizer, state: State) -> None:
+        """Make the slots of torch.optim, which has none before the first step."""
+        paths = {id(p): path for path, p in self.model.named_parameters()}
+        for group in optimizer.param_groups:
+            for p in group["params"]:
+                slots = optimizer.state[p]
+                slots.clear()
+                own = [key.rpartition("/")[2] for key in state if key.rpartition("/")[0] == paths[id(p)]]
+                slots.update({name: torch.zeros_like(p, requires_grad=False) for name in own})
+                if own and own != ["momentum_buffer"]:
+                    slots["step"] = torch.tensor(float(self._steps), dtype=torch.float32)
 
     # ---------------------------------------------------------------- running
 
     def outputs(self, batch: State, *, training: bool = False) -> dict[str, Array]:
-        with self._working(), torch.no_grad():
+        with self._working(), torch.inference_mode():
             self._mode(training)
             found = self.module.outputs(self.model, self._batch(batch))
         return {name: value.cpu().numpy() for name, value in found.items()}
@@ -140,11 +176,12 @@ class Driver:
         with self._working():
             for path, parameter in self.model.named_parameters():
                 if parameter.requires_grad:
-                    parameter.grad = torch.as_tensor(np.array(gradients[path])).to(parameter.device, parameter.dtype)
+                    parameter.grad = torch.empty_like(parameter, requires_grad=False)  # in the parameter's layout
+                    parameter.grad.copy_(torch.as_tensor(np.array(gradients[path])))
             self.module.update(self.optimizer, lr)
 
     def train_steps(self, data: State, order: Array, lr: Array, *, first_step: int) -> Array:
-        with self._working():
+        with self._working(), _tracing() if self.compiled else nullcontext():
             held = self._held(data)
             rows = torch.as_tensor(np.ascontiguousarray(order), dtype=torch.int64, device=self.device)
             losses = self.module.train_steps(self.model, self.optimizer, held, rows, lr.tolist(), first_step)
@@ -173,6 +210,24 @@ class Driver:
         if tensor.is_floating_point():
             return tensor.to(self.device, self.dtype)
         return tensor.to(self.device)
+
+
+def _compiled(backward: Any, device: torch.device) -> Any:
+    """Loss and gradients as one compiled function, for each size of batch anew: what a batch gives must not depend
+    on the sizes that came before. On CUDA its kernels are launched as one recorded graph."""
+    mode = "reduce-overhead" if device.type == "cuda" else None
+    return torch.compile(backward, dynamic=False, mode=mode)
+
+
+@contextmanager
+def _tracing() -> Iterator[None]:
+    """The settings under which torch's compiler takes `backward()` into its graph, where it can."""
+    import torch._dynamo.config as config
+
+    with ExitStack() as stack:
+        if hasattr(config, "trace_autograd_ops"):  # before torch 2.13 forwards and backwards are two graphs
+            stack.enter_context(config.patch(trace_autograd_ops=True))
+        yield
 
 
 def _device(name: str) -> torch.device:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from nnspec.backends.base import Options
 from nnspec.backends.build import build
+from nnspec.backends.choices import value_of
 from nnspec.backends.describe import class_doc, file_doc
 from nnspec.backends.source import Writer, helper_source, literal
 from nnspec.backends.torch import activation, arithmetic, conv, linear, losses, noise, norm, pool, shape  # noqa: F401  # fill the table
+from nnspec.backends.torch.choose import memory_format
 from nnspec.backends.torch.initial import print_initialise
 from nnspec.backends.torch.module import ModulePrinter
+from nnspec.backends.torch.optimizers import CLASSES
 from nnspec.backends.torch.training import print_training
 from nnspec.backends.values import sample_batch
 
@@ -22,12 +26,22 @@ if TYPE_CHECKING:
 # Names that the file uses itself, so that no class or variable of a spec takes one.
 _RESERVED = frozenset(
     [
+        "Adagrad",
+        "Adam",
+        "AdamW",
         "F",
+        "Iterable",
         "Tensor",
         "OrderedDict",
+        "RMSprop",
+        "SGD",
         "Sequence",
         "SEED",
+        "adagrad",
+        "adam",
+        "adamw",
         "attention",
+        "backward",
         "evaluate",
         "gradients",
         "initialise",
@@ -35,6 +49,8 @@ _RESERVED = frozenset(
         "math",
         "nn",
         "outputs",
+        "rmsprop",
+        "sgd",
         "share",
         "sinusoid",
         "start_training",
@@ -59,11 +75,12 @@ def emit(graph: Graph, options: Options = Options()) -> str:  # noqa: B008  # an
     if program.root.name != "Model":
         body.blank(2)
         body.line(f"Model = {program.root.name}")
-    print_initialise(program, body)
+    layout = value_of(options.choices, "memory_format") or memory_format(graph)[0]
+    print_initialise(program, body, channels_last=bool(options.optimize) and layout == "channels_last")
     print_training(program, options, body)
     _print_main(program, body)
-    for name in ("attention", "share", "sinusoid"):
-        if f"{name}(" in body.text():
+    for name in ("attention", "share", "sinusoid", *CLASSES):
+        if re.search(rf"(?<![.\w]){name}\(", body.text()):
             helpers.blank(2)
             helpers.block(helper_source("torch", name))
     out = Writer()
@@ -83,8 +100,9 @@ def _print_imports(out: Writer, text: str) -> None:
     out.blank()
     standard = {"OrderedDict(": "from collections import OrderedDict", "math.": "import math"}
     found = sorted((line for mark, line in standard.items() if mark in text), key=lambda s: (s.startswith("from"), s))
-    if "Sequence[" in text:
-        found.append("from collections.abc import Sequence")
+    abstract = [name for name in ("Iterable", "Sequence") if f"{name}[" in text]
+    if abstract:
+        found.append(f"from collections.abc import {', '.join(abstract)}")
     for line in found:
         out.line(line)
     out.blank()
@@ -92,6 +110,8 @@ def _print_imports(out: Writer, text: str) -> None:
     if "F." in text:
         out.line("import torch.nn.functional as F")
     out.line("from torch import Tensor, nn" if "nn." in text else "from torch import Tensor")
+    for name in sorted(kind.lower() for kind in CLASSES if f"class {kind}:" in text):
+        out.line(f"from torch.optim.{name} import {name}")
 
 
 def _print_main(program: Program, out: Writer) -> None:

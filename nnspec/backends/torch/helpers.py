@@ -1,10 +1,21 @@
-"""Small functions that emitted PyTorch files carry when they use them. Their source is copied as it stands."""
+"""Small functions and classes that emitted PyTorch files carry when they use them. Their source is copied as it stands.
+
+The optimizers are the planned form (-O1): torch.optim's own functional kernels, handed lists of tensors. An object of
+torch.optim imports torch's compiler when it is made (1.2 to 1.8 s) and spends 60 us a step on hooks and groups.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.optim.adagrad import adagrad
+from torch.optim.adam import adam
+from torch.optim.adamw import adamw
+from torch.optim.rmsprop import rmsprop
+from torch.optim.sgd import sgd
 
 
 def attention(
@@ -31,3 +42,196 @@ def sinusoid(length: int, features: int, base: float = 10000.0) -> Tensor:
     power = torch.arange(0, features, 2, dtype=torch.float64) / features
     angle = position / base**power
     return torch.stack([angle.sin(), angle.cos()], 2).flatten(1)[:, :features]
+
+
+class SGD:
+    """torch.optim.SGD as its fused kernel alone, without an import of torch's compiler."""
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        momentum: float = 0,
+        nesterov: bool = False,
+    ) -> None:
+        self.params = list(params)
+        self.momentum, self.nesterov = momentum, nesterov
+        slots = ("momentum_buffer",) if momentum else ()
+        self.state = {s: [torch.zeros_like(p) for p in self.params] for s in slots}
+
+    @torch.no_grad()
+    def step(self, lr: float) -> None:
+        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.params]
+        unused: list[Tensor | None] = [None] * len(grads)
+        sgd(
+            self.params,
+            grads,
+            [*self.state.get("momentum_buffer", unused)],
+            fused=True,
+            lr=lr,
+            momentum=self.momentum,
+            nesterov=self.nesterov,
+            dampening=0,
+            weight_decay=0,
+            maximize=False,
+        )
+
+    def zero_grad(self) -> None:
+        for p in self.params:
+            p.grad = None
+
+
+class Adam:
+    """torch.optim.Adam as its fused kernel alone, without an import of torch's compiler."""
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+    ) -> None:
+        self.params = list(params)
+        self.betas, self.eps = betas, eps
+        slots = ("exp_avg", "exp_avg_sq")
+        self.state = {s: [torch.zeros_like(p) for p in self.params] for s in slots}
+        self.steps = [torch.zeros((), device=p.device).float() for p in self.params]
+
+    @torch.no_grad()
+    def step(self, lr: float) -> None:
+        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.params]
+        adam(
+            self.params,
+            grads,
+            self.state["exp_avg"],
+            self.state["exp_avg_sq"],
+            [],
+            self.steps,
+            fused=True,
+            lr=lr,
+            beta1=self.betas[0],
+            beta2=self.betas[1],
+            eps=self.eps,
+            weight_decay=0,
+            amsgrad=False,
+            maximize=False,
+        )
+
+    def zero_grad(self) -> None:
+        for p in self.params:
+            p.grad = None
+
+
+class AdamW:
+    """torch.optim.AdamW as its fused kernel alone, without an import of torch's compiler."""
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+    ) -> None:
+        self.params = list(params)
+        self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
+        slots = ("exp_avg", "exp_avg_sq")
+        self.state = {s: [torch.zeros_like(p) for p in self.params] for s in slots}
+        self.steps = [torch.zeros((), device=p.device).float() for p in self.params]
+
+    @torch.no_grad()
+    def step(self, lr: float) -> None:
+        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.params]
+        adamw(
+            self.params,
+            grads,
+            self.state["exp_avg"],
+            self.state["exp_avg_sq"],
+            [],
+            self.steps,
+            fused=True,
+            lr=lr,
+            beta1=self.betas[0],
+            beta2=self.betas[1],
+            eps=self.eps,
+            weight_decay=self.weight_decay,
+            amsgrad=False,
+            maximize=False,
+        )
+
+    def zero_grad(self) -> None:
+        for p in self.params:
+            p.grad = None
+
+
+class Adagrad:
+    """torch.optim.Adagrad as its kernel alone, without an import of torch's compiler."""
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        eps: float = 1e-10,
+    ) -> None:
+        self.params = list(params)
+        self.eps = eps
+        self.state = {"sum": [torch.zeros_like(p) for p in self.params]}
+        self.steps = [torch.zeros((), device=p.device).float() for p in self.params]
+
+    @torch.no_grad()
+    def step(self, lr: float) -> None:
+        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.params]
+        fused = all(p.is_cpu for p in self.params)  # there is no such kernel for CUDA
+        adagrad(
+            self.params,
+            grads,
+            self.state["sum"],
+            self.steps,
+            fused=fused,
+            foreach=not fused,
+            lr=lr,
+            eps=self.eps,
+            lr_decay=0,
+            weight_decay=0,
+            maximize=False,
+        )
+
+    def zero_grad(self) -> None:
+        for p in self.params:
+            p.grad = None
+
+
+class RMSprop:
+    """torch.optim.RMSprop as its kernel alone, without an import of torch's compiler."""
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        momentum: float = 0,
+    ) -> None:
+        self.params = list(params)
+        self.alpha, self.eps, self.momentum = alpha, eps, momentum
+        slots = ("square_avg", "momentum_buffer") if momentum else ("square_avg",)
+        self.state = {s: [torch.zeros_like(p) for p in self.params] for s in slots}
+        self.steps = [torch.zeros((), device=p.device).float() for p in self.params]
+
+    @torch.no_grad()
+    def step(self, lr: float) -> None:
+        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.params]
+        rmsprop(
+            self.params,
+            grads,
+            self.state["square_avg"],
+            [],
+            self.state.get("momentum_buffer", []),
+            self.steps,
+            foreach=True,
+            lr=lr,
+            alpha=self.alpha,
+            eps=self.eps,
+            momentum=self.momentum,
+            weight_decay=0,
+            centered=False,
+        )
+
+    def zero_grad(self) -> None:
+        for p in self.params:
+            p.grad = None

@@ -32,8 +32,12 @@ _TORCH: dict[str, dict[str, str]] = {
 }
 
 
-def print_initialise(program: Program, out: Writer) -> None:
-    """The rule of most linear layers by the kind of module, everything else by name."""
+def print_initialise(program: Program, out: Writer, channels_last: bool = False) -> None:
+    """The rule of most linear layers by the kind of module, everything else by name.
+
+    With `channels_last` kernels of convolutions are held as [out, height, width, in], and what passes through
+    them follows.
+    """
     layers = [layer for layer in program.graph.root.all_layers() if layer.parameters]
     rule = _common(layers)
     out.blank(2)
@@ -43,7 +47,11 @@ def print_initialise(program: Program, out: Writer) -> None:
         if rule is not None:
             _print_rule(rule, [layer for layer in layers if _drawn(layer) <= set(rule) and _is_linear(layer)], out)
         _print_rest(layers, rule, out)
-        out.line("return model")
+        if channels_last:
+            out.line("# the layout that convolutions are fast in")
+            out.line("return model.to(memory_format=torch.channels_last)")
+        else:
+            out.line("return model")
 
 
 def _is_linear(layer: Layer) -> bool:

@@ -27,8 +27,7 @@ def print_training(program: Program, options: Options, out: Writer) -> None:
         return
     _print_weights(program, out)
     _print_loss(program, out)
-    optimizer = print_optimizer(program, options, out)
-    _print_steps(program, optimizer, out)
+    _print_steps(program, print_optimizer(program, options, out), bool(options.optimize), out)
     _print_evaluate(program, out)
 
 
@@ -167,7 +166,7 @@ def _read_values(program: Program, reads: list[tuple[Value, str]], out: Writer) 
             out.line(f"{name} = batch[{literal(field.name)}]")
 
 
-def _print_steps(program: Program, optimizer: str, out: Writer) -> None:
+def _print_steps(program: Program, optimizer: str, planned: bool, out: Writer) -> None:
     model, training = program.root.name, program.training
     assert training is not None
     noisy = program.root.noisy or bool(program.fields("noise"))
@@ -188,25 +187,47 @@ def _print_steps(program: Program, optimizer: str, out: Writer) -> None:
         out.line("named = {n: p for n, p in model.named_parameters() if p.requires_grad}")
         out.line("found = torch.autograd.grad(value, list(named.values()), materialize_grads=True)")
         out.line("return value.detach(), dict(zip(named, found))")
+    if planned:
+        out.blank(2)
+        with out.indented(f"def backward(model: {model}, batch: dict[str, Tensor], step: int) -> Tensor:"):
+            out.docstring("The loss of a batch, its gradient left in the parameters: what torch.compile takes whole.")
+            out.line("value = loss(model, batch, step)")
+            out.line("value.backward()")
+            out.line("return value.detach()")
     out.blank(2)
     head = f"model: {model}, optimizer: {optimizer}"
     with out.indented(f"def train_step({head}, batch: dict[str, Tensor], lr: Sequence[float], step: int) -> Tensor:"):
         out.docstring("One update from one batch; `lr` has a rate for each group of parameters.")
-        out.line(start)
+        if planned:  # a walk over all modules is worth saving in a small model
+            with out.indented("if not model.training:"):
+                out.line(start)
+        else:
+            out.line(start)
         if noisy:
             out.line("torch.manual_seed(SEED + 1_000_003 * step)")
-        out.line("model.zero_grad()")
-        out.line("value = loss(model, batch, step)")
-        out.line("value.backward()")
-        out.line("update(optimizer, lr)")
-        out.line("return value.detach()")
+        if planned:
+            if optimizer.startswith("list"):
+                with out.indented("for one in optimizer:"):
+                    out.line("one.zero_grad()")
+            else:
+                out.line("optimizer.zero_grad()")
+            out.line("value = backward(model, batch, step)")
+            out.line("update(optimizer, lr)")
+            out.line("return value")
+        else:
+            out.line("model.zero_grad()")
+            out.line("value = loss(model, batch, step)")
+            out.line("value.backward()")
+            out.line("update(optimizer, lr)")
+            out.line("return value.detach()")
     out.blank(2)
     given = "data: dict[str, Tensor], order: Tensor, lr: Sequence[Sequence[float]], first_step: int = 1"
     with out.indented(f"def train_steps({head}, {given}) -> Tensor:"):
         out.docstring("One update for each row of `order`, which holds the examples of a batch; their losses.")
         out.line("losses = []")
         with out.indented("for step, (rows, rates) in enumerate(zip(order, lr), first_step):"):
-            out.line("batch = {name: values[rows] for name, values in data.items()}")
+            taken = "values.index_select(0, rows)" if planned else "values[rows]"
+            out.line(f"batch = {{name: {taken} for name, values in data.items()}}")
             out.line("losses.append(train_step(model, optimizer, batch, rates, step))")
         out.line("return torch.stack(losses)")
 
