@@ -54,7 +54,10 @@ class Dense:
 @register_dataclass
 @dataclass
 class Conv:
-    """Cross-correlation: x (N, I, *S), weight (O, I / groups, *K), bias (O)."""
+    """Cross-correlation as one product with the patches of all images.
+
+    x (I, H, W, N), weight (O, I, *K), bias (O) -> y (O, H, W, N)
+    """
 
     weight: Array
     bias: Array | None
@@ -89,25 +92,19 @@ class Conv:
         )
 
     def __call__(self, x: Array) -> Array:
-        y = lax.conv_general_dilated(
-            x,
-            self.weight,
-            window_strides=self.stride,
-            padding=[(p, p) for p in self.padding],
-            rhs_dilation=self.dilation,
-            feature_group_count=self.groups,
-        )
-        return y if self.bias is None else y + channels(self.bias, y.ndim)
+        out, _, *kernel = self.weight.shape
+        x = pad(x, [(p, p) for p in self.padding])
+        taps = windows(x, tuple(kernel), self.stride, self.dilation)
+        patches = jnp.concatenate(taps)  # (K * I, H, W, N)
+        rows = jnp.moveaxis(self.weight, 1, -1).reshape(out, -1)  # (O, K * I)
+        y = rows @ patches.reshape(rows.shape[1], -1)
+        y = y.reshape(out, *patches.shape[1:])
+        return y if self.bias is None else y + per_channel(self.bias, y)
 
 
 def spread(value: int | tuple[int, ...], axes: int) -> tuple[int, ...]:
     """One number for each spatial axis."""
     return (value,) * axes if isinstance(value, int) else value
-
-
-def channels(v: Array, ndim: int) -> Array:
-    """v (C) or (1), shaped to stand at axis 1 of an array with `ndim` axes."""
-    return v.reshape(-1, *(1,) * (ndim - 2))
 
 
 def avg_pool(
@@ -118,26 +115,41 @@ def avg_pool(
     ceil: bool = False,
     count_padding: bool = True,
 ) -> Array:
-    """The mean of each window of x (N, C, *S), divided as PyTorch counts."""
-    size = spread(size, x.ndim - 2)
-    step = size if stride is None else spread(stride, x.ndim - 2)
-    pad = spread(padding, x.ndim - 2)
-    widths = window_padding(x, size, step, pad, ceil)
-    y: Array = lax.reduce_window(
-        x, 0.0, lax.add, (1, 1, *size), (1, 1, *step), [(0, 0), (0, 0), *widths]
-    )
-    count = np.ones(())
-    for n, m, k, s, p in zip(x.shape[2:], y.shape[2:], size, step, pad, strict=True):
+    """The mean of each window of an image, divided as PyTorch counts."""
+    size = spread(size, 2)
+    step = size if stride is None else spread(stride, 2)
+    around, sizes = spread(padding, 2), x.shape[1:3]
+    x = pad(x, window_padding(sizes, size, step, around, ceil))
+    if step == size:
+        y = tiles(x, size).sum((2, 4))
+    else:
+        first, *others = windows(x, size, step)
+        y = sum(others, start=first)
+    count = window_entries(sizes, y.shape[1:3], size, step, around, count_padding)
+    return y / jnp.asarray(count[:, :, None], x.dtype)
+
+
+def window_entries(
+    sizes: tuple[int, ...],
+    counts: tuple[int, ...],
+    size: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    count_padding: bool,
+) -> np.ndarray:
+    """How many entries each of `counts` windows has, as PyTorch counts."""
+    entries = np.ones(())
+    for n, m, k, s, p in zip(sizes, counts, size, stride, padding, strict=True):
         start = np.arange(m) * s - p
         stop = np.minimum(start + k, n + p)  # what ceil adds beyond is not counted
         if not count_padding:
             start, stop = np.maximum(start, 0), np.minimum(stop, n)
-        count = np.multiply.outer(count, stop - start)
-    return y / jnp.asarray(count, x.dtype)
+        entries = np.multiply.outer(entries, stop - start)
+    return entries
 
 
 def window_padding(
-    x: Array,
+    sizes: tuple[int, ...],
     size: tuple[int, ...],
     stride: tuple[int, ...],
     padding: tuple[int, ...],
@@ -145,7 +157,7 @@ def window_padding(
 ) -> list[tuple[int, int]]:
     """What is added per spatial axis; with `ceil` a last window may hang over."""
     widths = []
-    for n, k, s, p in zip(x.shape[2:], size, stride, padding, strict=True):
+    for n, k, s, p in zip(sizes, size, stride, padding, strict=True):
         count, rest = divmod(n + 2 * p - k, s)
         over = ceil and rest and (count + 1) * s < n + p  # starts before the end
         widths.append((p, p + s - rest if over else p))
@@ -180,6 +192,51 @@ def select(data: dict[str, Array], rows: Array) -> dict[str, Array]:
     return {name: values[rows] for name, values in data.items()}
 
 
+def windows(
+    x: Array,
+    size: tuple[int, ...],
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...] = (1, 1),
+) -> list[Array]:
+    """For each place (i, j) of a window, the entries at that place of all windows."""
+    if stride == size and dilation == (1, 1):
+        parts = tiles(x, size)
+        return [parts[:, :, i, :, j] for i in range(size[0]) for j in range(size[1])]
+    (kh, kw), (sh, sw), (dh, dw) = size, stride, dilation
+    h = (x.shape[1] - dh * (kh - 1) - 1) // sh + 1
+    w = (x.shape[2] - dw * (kw - 1) - 1) // sw + 1
+    rows = [slice(i * dh, i * dh + sh * (h - 1) + 1, sh) for i in range(kh)]
+    columns = [slice(j * dw, j * dw + sw * (w - 1) + 1, sw) for j in range(kw)]
+    return [x[:, r, c] for r in rows for c in columns]
+
+
+def tiles(x: Array, size: tuple[int, ...]) -> Array:
+    """x (A, H, W, B), cut into windows side by side: (A, H / kh, kh, W / kw, kw, B)."""
+    (kh, kw), (h, w) = size, (x.shape[1] // size[0], x.shape[2] // size[1])
+    whole = x[:, : h * kh, : w * kw]
+    return whole.reshape(x.shape[0], h, kh, w, kw, x.shape[3])
+
+
+def pad(x: Array, widths: list[tuple[int, int]], value: float = 0.0) -> Array:
+    """x with `widths` entries more before and after its spatial axes."""
+    return jnp.pad(x, [(0, 0), *widths, (0, 0)], constant_values=value)
+
+
+def per_channel(v: Array, x: Array) -> Array:
+    """v (C), shaped to stand beside x (C, H, W, N) or (N, C)."""
+    return v[:, None, None, None] if x.ndim == 4 else v
+
+
+def batch_last(x: Array) -> Array:
+    """x (N, C, H, W) as (C, H, W, N)."""
+    return jnp.moveaxis(x, 0, -1)
+
+
+def flatten(x: Array) -> Array:
+    """x (C, H, W, N) as rows (N, C * H * W)."""
+    return x.reshape(-1, x.shape[-1]).T
+
+
 @register_dataclass
 @dataclass
 class LeNet5:
@@ -203,11 +260,12 @@ class LeNet5:
         )
 
     def __call__(self, image: Array) -> Array:
+        image = batch_last(image)
         x = jnp.tanh(self.conv1(image))  # [6, 28, 28]
         x = avg_pool(x, 2)  # [6, 14, 14]
         x = jnp.tanh(self.conv2(x))  # [16, 10, 10]
         x = avg_pool(x, 2)  # [16, 5, 5]
-        x = x.reshape(x.shape[0], -1)  # [400]
+        x = flatten(x)  # [400]
         x = jnp.tanh(self.dense1(x))  # [120]
         x = jnp.tanh(self.dense2(x))  # [84]
         logits = self.dense3(x)  # [10]
@@ -279,20 +337,28 @@ def train_step(
     return model, opt_state, value
 
 
+@partial(jax.jit, donate_argnums=(0, 1))
 def train_steps(
     model: LeNet5,
     opt_state: optax.OptState,
     data: dict[str, Array],
-    order: np.ndarray,
-    lr: np.ndarray,
-) -> tuple[LeNet5, optax.OptState, np.ndarray]:
-    """One update for each row of `order`, which holds the examples of a batch; their losses."""
-    losses = []
-    for rows, rate in zip(order, lr, strict=True):
-        batch = select(data, rows)
-        model, opt_state, value = train_step(model, opt_state, batch, rate)
-        losses.append(value)
-    return model, opt_state, np.array(jax.device_get(losses))
+    order: Array,
+    lr: Array,
+    count: Array | int | None = None,
+) -> tuple[LeNet5, optax.OptState, Array]:
+    """One update for each row of `order`, which holds the examples of a batch; their losses.
+
+    Of the rows only the first `count`: one compiled loop serves any number.
+    """
+
+    def one(k: Array, state: Any) -> Any:
+        model, opt_state, losses = state
+        batch = select(data, order[k])
+        model, opt_state, value = train_step(model, opt_state, batch, lr[k])
+        return model, opt_state, losses.at[k].set(value)
+
+    start = (model, opt_state, jnp.zeros(len(order)))
+    return lax.fori_loop(0, len(order) if count is None else count, one, start)
 
 
 @jax.jit

@@ -10,7 +10,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jax import Array, lax
 from jax.nn import initializers
@@ -54,7 +53,10 @@ class Dense:
 @register_dataclass
 @dataclass
 class Conv:
-    """Cross-correlation: x (N, I, *S), weight (O, I / groups, *K), bias (O)."""
+    """Cross-correlation as one product with the patches of all images.
+
+    x (I, H, W, N), weight (O, I, *K), bias (O) -> y (O, H, W, N)
+    """
 
     weight: Array
     bias: Array | None
@@ -89,21 +91,20 @@ class Conv:
         )
 
     def __call__(self, x: Array) -> Array:
-        y = lax.conv_general_dilated(
-            x,
-            self.weight,
-            window_strides=self.stride,
-            padding=[(p, p) for p in self.padding],
-            rhs_dilation=self.dilation,
-            feature_group_count=self.groups,
-        )
-        return y if self.bias is None else y + channels(self.bias, y.ndim)
+        out, _, *kernel = self.weight.shape
+        x = pad(x, [(p, p) for p in self.padding])
+        taps = windows(x, tuple(kernel), self.stride, self.dilation)
+        patches = jnp.concatenate(taps)  # (K * I, H, W, N)
+        rows = jnp.moveaxis(self.weight, 1, -1).reshape(out, -1)  # (O, K * I)
+        y = rows @ patches.reshape(rows.shape[1], -1)
+        y = y.reshape(out, *patches.shape[1:])
+        return y if self.bias is None else y + per_channel(self.bias, y)
 
 
 @register_dataclass
 @dataclass
 class BatchNorm:
-    """Normalises each channel of x (N, C, ...) over the batch and the spatial axes.
+    """Normalises each channel of x (C, H, W, N) or (N, C) over all other axes.
 
     A call returns y and the layer itself, with its running statistics moved on if
     training; the running variance is unbiased, as in PyTorch.
@@ -141,8 +142,8 @@ class BatchNorm:
     def __call__(self, x: Array, training: bool) -> tuple[Array, BatchNorm]:
         mean, var, layer = self.running_mean, self.running_var, self
         if training:
-            axes = (0, *range(2, x.ndim))
-            count = x.size // x.shape[1]
+            axes = (1, 2, 3) if x.ndim == 4 else (0,)
+            count = x.size // len(mean)
             mean, var = x.mean(axes), x.var(axes)
             unbiased = var * (count / max(count - 1, 1))
             layer = replace(
@@ -150,11 +151,12 @@ class BatchNorm:
                 running_mean=self.towards(self.running_mean, mean),
                 running_var=self.towards(self.running_var, unbiased),
             )
-        y = (x - channels(mean, x.ndim)) / jnp.sqrt(channels(var, x.ndim) + self.eps)
+        scale = 1 / jnp.sqrt(var + self.eps)
         if self.weight is not None:
-            y = y * channels(self.weight, x.ndim)
+            scale = scale * self.weight
+        y = (x - per_channel(mean, x)) * per_channel(scale, x)
         if self.bias is not None:
-            y = y + channels(self.bias, x.ndim)
+            y = y + per_channel(self.bias, x)
         return y, layer
 
     def towards(self, running: Array, new: Array) -> Array:
@@ -165,11 +167,6 @@ class BatchNorm:
 def spread(value: int | tuple[int, ...], axes: int) -> tuple[int, ...]:
     """One number for each spatial axis."""
     return (value,) * axes if isinstance(value, int) else value
-
-
-def channels(v: Array, ndim: int) -> Array:
-    """v (C) or (1), shaped to stand at axis 1 of an array with `ndim` axes."""
-    return v.reshape(-1, *(1,) * (ndim - 2))
 
 
 def key_stream(key: Array | None) -> Iterator[Any]:
@@ -208,6 +205,51 @@ def copy_tree(tree: Any) -> Any:
 def select(data: dict[str, Array], rows: Array) -> dict[str, Array]:
     """The batch that holds some examples."""
     return {name: values[rows] for name, values in data.items()}
+
+
+def windows(
+    x: Array,
+    size: tuple[int, ...],
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...] = (1, 1),
+) -> list[Array]:
+    """For each place (i, j) of a window, the entries at that place of all windows."""
+    if stride == size and dilation == (1, 1):
+        parts = tiles(x, size)
+        return [parts[:, :, i, :, j] for i in range(size[0]) for j in range(size[1])]
+    (kh, kw), (sh, sw), (dh, dw) = size, stride, dilation
+    h = (x.shape[1] - dh * (kh - 1) - 1) // sh + 1
+    w = (x.shape[2] - dw * (kw - 1) - 1) // sw + 1
+    rows = [slice(i * dh, i * dh + sh * (h - 1) + 1, sh) for i in range(kh)]
+    columns = [slice(j * dw, j * dw + sw * (w - 1) + 1, sw) for j in range(kw)]
+    return [x[:, r, c] for r in rows for c in columns]
+
+
+def tiles(x: Array, size: tuple[int, ...]) -> Array:
+    """x (A, H, W, B), cut into windows side by side: (A, H / kh, kh, W / kw, kw, B)."""
+    (kh, kw), (h, w) = size, (x.shape[1] // size[0], x.shape[2] // size[1])
+    whole = x[:, : h * kh, : w * kw]
+    return whole.reshape(x.shape[0], h, kh, w, kw, x.shape[3])
+
+
+def pad(x: Array, widths: list[tuple[int, int]], value: float = 0.0) -> Array:
+    """x with `widths` entries more before and after its spatial axes."""
+    return jnp.pad(x, [(0, 0), *widths, (0, 0)], constant_values=value)
+
+
+def per_channel(v: Array, x: Array) -> Array:
+    """v (C), shaped to stand beside x (C, H, W, N) or (N, C)."""
+    return v[:, None, None, None] if x.ndim == 4 else v
+
+
+def batch_last(x: Array) -> Array:
+    """x (N, C, H, W) as (C, H, W, N)."""
+    return jnp.moveaxis(x, 0, -1)
+
+
+def channels_first(x: Array) -> Array:
+    """x (C, H, W, N) as (N, C, H, W)."""
+    return jnp.moveaxis(x, -1, 0)
 
 
 @register_dataclass
@@ -290,12 +332,13 @@ class ResNet:
 
     def __call__(self, image: Array, training: bool = False) -> tuple[Array, ResNet]:
         new = copy_tree(self)
+        image = batch_last(image)
         x, new.bn = new.bn(self.stem(image), training)  # [8, 8, 8]
         x = jax.nn.relu(x)
         for name_2, name in [("1", "0"), ("3", "2"), ("5", "4")]:
             y, new.stages[name] = new.stages[name](x, training)
             x, new.stages[name_2] = new.stages[name_2](y, training)
-        x = x.mean((2, 3))  # [32]
+        x = channels_first(x).mean((2, 3))  # [32]
         logits = self.head(x)  # [10]
         return logits, new
 
@@ -395,20 +438,28 @@ def train_step(
     return model, opt_state, value
 
 
+@partial(jax.jit, donate_argnums=(0, 1))
 def train_steps(
     model: ResNet,
     opt_state: optax.OptState,
     data: dict[str, Array],
-    order: np.ndarray,
-    lr: np.ndarray,
-) -> tuple[ResNet, optax.OptState, np.ndarray]:
-    """One update for each row of `order`, which holds the examples of a batch; their losses."""
-    losses = []
-    for rows, rate in zip(order, lr, strict=True):
-        batch = select(data, rows)
-        model, opt_state, value = train_step(model, opt_state, batch, rate)
-        losses.append(value)
-    return model, opt_state, np.array(jax.device_get(losses))
+    order: Array,
+    lr: Array,
+    count: Array | int | None = None,
+) -> tuple[ResNet, optax.OptState, Array]:
+    """One update for each row of `order`, which holds the examples of a batch; their losses.
+
+    Of the rows only the first `count`: one compiled loop serves any number.
+    """
+
+    def one(k: Array, state: Any) -> Any:
+        model, opt_state, losses = state
+        batch = select(data, order[k])
+        model, opt_state, value = train_step(model, opt_state, batch, lr[k])
+        return model, opt_state, losses.at[k].set(value)
+
+    start = (model, opt_state, jnp.zeros(len(order)))
+    return lax.fori_loop(0, len(order) if count is None else count, one, start)
 
 
 @jax.jit

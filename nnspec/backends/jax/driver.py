@@ -188,11 +188,14 @@ class Driver:
             rows, rates = np.asarray(order, np.int32), np.asarray(lr, self.dtype)
             if not self._many():
                 rates = rates[:, 0] if rates.ndim > 1 else rates
+            count = len(rows)
+            if "count" in inspect.signature(self.module.train_steps).parameters:
+                rows, rates = _padded(rows), _padded(rates)
             state = (self.model, self.opt_state, held, rows, rates)
-            found = self._call(self.module.train_steps, *state, key=self.key, first_step=first_step)
+            found = self._call(self.module.train_steps, *state, key=self.key, first_step=first_step, count=count)
             self.model, self.opt_state, losses = found
-        self._steps += len(order)
-        return np.asarray(losses, dtype=np.float64)
+        self._steps += count
+        return np.asarray(losses, dtype=np.float64)[:count]
 
     def evaluate(self, batch: State) -> tuple[float, dict[str, float]]:
         with self._working():
@@ -253,6 +256,12 @@ class _NoRates:
 
 
 _NO_RATES = _NoRates()
+
+
+def _padded(rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Rows up to a power of two, 64 at least: chunks of any length meet few shapes, so little is compiled."""
+    length = max(64, 1 << (len(rows) - 1).bit_length())
+    return np.concatenate([rows, np.zeros((length - len(rows), *rows.shape[1:]), rows.dtype)])
 
 
 def _child(holder: Any, key: Any) -> Any:

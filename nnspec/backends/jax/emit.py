@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 def emit(graph: Graph, options: Options = Options()) -> str:  # noqa: B008  # an immutable record
     """The whole file. Raises `Unsupported` at an op that has no row."""
-    text, program = _print(graph, options, frozenset())
-    clashes = _clashes(program, text)
+    text, facts = _print(graph, options, frozenset())
+    clashes = _clashes(facts, text)
     return text if not clashes else _print(graph, options, clashes)[0]
 
 
-def _print(graph: Graph, options: Options, reserved: frozenset[str]) -> tuple[str, Program]:
-    """The file, and the program whose names it has."""
+def _print(graph: Graph, options: Options, reserved: frozenset[str]) -> tuple[str, Facts]:
+    """The file, and what is known of the program whose names it has."""
     program = build(graph, reserved=reserved)
     facts = Facts(program, options)
     printed: dict[ClassDef, ClassInit] = {}
@@ -46,26 +46,28 @@ def _print(graph: Graph, options: Options, reserved: frozenset[str]) -> tuple[st
     training = TrainingPrinter(program, options, facts, printed)
     training.print(renamed, body)
     _print_main(program, training, body)
-    return _assemble(graph, body.text()), program
+    return _assemble(graph, body.text(), facts.form), facts
 
 
-def _clashes(program: Program, text: str) -> frozenset[str]:
+def _clashes(facts: Facts, text: str) -> frozenset[str]:
     """Names of the spec that the file needs for something else: functions that it carries or defines, imports."""
+    program = facts.program
     definitions = [*program.classes, *([program.objective] if program.objective is not None else [])]
     own = {d.name for d in program.classes}
     variables: set[str] = set()
     for definition in definitions:
         variables.update(definition.inputs, definition.captures, definition.scope.names.taken - RESERVED_FIELDS)
-    carried_names = {d.name for d in carried(text)}
+    carried_names = {d.name for d in carried(text, facts.form)}
     defined = {node.name for node in ast.parse(text).body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    return frozenset((variables & (carried_names | IMPORTED | defined)) | (own & (set(definitions_of()) | IMPORTED)))
+    known = set(definitions_of(facts.form))
+    return frozenset((variables & (carried_names | IMPORTED | defined)) | (own & (known | IMPORTED)))
 
 
-def _assemble(graph: Graph, body: str) -> str:
+def _assemble(graph: Graph, body: str, form: str) -> str:
     """The file from its own text: imports and carried definitions are those that it uses."""
     library = Writer()
     constants = True
-    for definition in carried(body):
+    for definition in carried(body, form):
         constant = definition.name.isupper()
         library.blank(1 if constant and constants else 2)
         constants = constant

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nnspec.backends.choices import Run
+from nnspec.backends.jax.choose import choose
+from nnspec.backends.jax.layout import LAYOUTS
 from nnspec.backends.program import Apply, ClassDef, Invoke, Member
 from nnspec.backends.values import group_index
+from nnspec.passes.cost import batch_of
 from nnspec.record import Record
 
 if TYPE_CHECKING:
@@ -37,6 +41,9 @@ class Facts:
         self.program = program
         self.graph: Graph = program.graph
         self.verify = options.verify
+        self.steps, form = forms(program.graph, options)
+        self.layout = LAYOUTS[form]
+        self.form = self.layout.name if self.layout is not None else ""  # the helpers that the file carries
         self.needs: dict[ClassDef, Needs] = {}
         for definition in [*program.classes, *([program.objective] if program.objective else [])]:
             self.needs[definition] = self._of(definition)
@@ -88,6 +95,15 @@ class Facts:
             return False
         index = group_index(self.graph, f"{node.layer.path}.weight")
         return index is not None and self.graph.training.groups[index].optimizer is None
+
+
+def forms(graph: Graph, options: Options) -> tuple[str, str]:
+    """How steps run and how convolutions are computed: as chosen, or what holds for a run on a CPU."""
+    if not options.optimize:
+        return "loop", "lax"
+    default = choose(graph, Run(batch=batch_of(graph)), {})
+    found = {choice.what: choice.value for choice in (*default, *options.choices)}
+    return found["steps"], found["convolution"]
 
 
 def _buffered(statement: Apply) -> bool:

@@ -13,6 +13,7 @@ from nnspec.backends.folding import WIDTH
 from nnspec.record import Record
 
 _FILES = ("layers.py", "functions.py", "losses.py", "training.py")
+_IMAGES = "images.py"  # what every form with its own layout of images has in common
 
 # What an emitted file may import: the name it binds, and the line that binds it.
 _STANDARD = {
@@ -53,21 +54,54 @@ class Definition(Record):
     needs: frozenset[str]
 
 
-@lru_cache(maxsize=1)
-def definitions() -> dict[str, Definition]:
-    """Every definition by name, in the order of the files."""
-    found: dict[str, tuple[str, ast.stmt]] = {}
-    for name in _FILES:
+@lru_cache
+def definitions(form: str = "") -> dict[str, Definition]:
+    """Every definition by name, in the order of the files.
+
+    A `form` is a further file of `helpers/`: its functions stand in for those of the same name, and of its classes
+    the methods and the docstring for those of the class of the same name.
+    """
+    found: dict[str, tuple[str, frozenset[str]]] = {}
+    for name in (*_FILES, *((_IMAGES, f"{form}.py") if form else ())):
         text = (Path(__file__).parent / "helpers" / name).read_text("utf-8")
+        last = ""
         for node in ast.parse(text).body:
-            if isinstance(node, ast.ClassDef | ast.FunctionDef):
-                found[node.name] = text, node
+            if isinstance(node, ast.ClassDef) and node.name in found:
+                source = _spliced(found[node.name][0], text, node)
+                found[node.name] = source, names(ast.parse(source))
+            elif isinstance(node, ast.ClassDef | ast.FunctionDef):
+                found[node.name] = _segment(text, node), names(node)
+                last = node.name
             elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                found[node.targets[0].id] = text, node
+                found[node.targets[0].id] = _segment(text, node), names(node)
+            elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+                # `convolve.defvjp(...)` stands below the last function it names, and comes with each of them
+                found[last] = f"{found[last][0]}\n\n\n{_segment(text, node)}", found[last][1]
+                for owner in names(node):
+                    found[owner] = found[owner][0], found[owner][1] | names(node)
     return {
-        name: Definition(name, _segment(text, node), frozenset((names(node) & found.keys()) - {name}))
-        for name, (text, node) in found.items()
+        name: Definition(name, text, frozenset((reads & found.keys()) - {name}))
+        for name, (text, reads) in found.items()
     }
+
+
+def _spliced(base: str, text: str, form: ast.ClassDef) -> str:
+    """The text of a class with those members that `form` has in another form."""
+    lines = base.splitlines()
+    members = {_member(node): _segment(text, node) for node in form.body}
+    (definition,) = ast.parse(base).body
+    assert isinstance(definition, ast.ClassDef)
+    for node in reversed(definition.body):
+        if _member(node) in members:
+            lines[node.lineno - 1 : node.end_lineno] = members[_member(node)].splitlines()
+    return "\n".join(lines)
+
+
+def _member(node: ast.stmt) -> str:
+    """What a member of a class is called; the docstring is the one expression."""
+    if isinstance(node, ast.FunctionDef):
+        return node.name
+    return '"""' if isinstance(node, ast.Expr) else ast.dump(node)
 
 
 def _segment(text: str, node: ast.stmt) -> str:
@@ -76,14 +110,15 @@ def _segment(text: str, node: ast.stmt) -> str:
     return "\n".join(text.splitlines()[start - 1 : node.end_lineno])
 
 
-def names(tree: ast.AST) -> set[str]:
+def names(tree: ast.AST) -> frozenset[str]:
     """Every name that a piece of source reads."""
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    found = (node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load))
+    return frozenset(found)
 
 
-def carried(body: str) -> list[Definition]:
+def carried(body: str, form: str = "") -> list[Definition]:
     """The definitions that a text uses, and all that those use, in the order of the files."""
-    table = definitions()
+    table = definitions(form)
     wanted: set[str] = set()
     queue = [name for name in names(ast.parse(body)) if name in table]
     while queue:
@@ -101,7 +136,7 @@ def imports(body: str) -> str:
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
 
 
-def _section(table: dict[str, str], used: set[str]) -> list[str]:
+def _section(table: dict[str, str], used: frozenset[str]) -> list[str]:
     plain = sorted(line for name, line in table.items() if name in used and line.startswith("import"))
     grouped: dict[str, list[str]] = {}
     for name, line in table.items():

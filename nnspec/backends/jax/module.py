@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nnspec.backends.base import Unsupported
 from nnspec.backends.jax.init import ClassInit, loop_variable
+from nnspec.backends.jax.layout import is_image, knows
 from nnspec.backends.jax.loops import over_layers
 from nnspec.backends.jax.members import Path, Tree
 from nnspec.backends.jax.rows import row
@@ -45,6 +46,8 @@ class Inside(OpUse):
     def __init__(self, use: OpUse, printer: ClassPrinter) -> None:
         super().__init__(use.nodes, use.scope, use.coordinates)
         self.printer = printer
+        layout = printer.layout
+        self.layout = layout if layout is not None and knows(use, layout) else None
 
     def express(self, read: Callable[[Node], Any], hint: str) -> str:
         return self.printer.inside(super().express(read, hint))
@@ -59,6 +62,7 @@ class ClassPrinter:
         self.definition = definition
         self.facts = facts
         self.needs = facts.needs[definition]
+        self.layout = facts.layout if definition in facts.program.classes else None  # how images lie in memory
         definition.scope.names.taken.update(RESERVED_FIELDS)
         self.init = ClassInit(definition, printed, attributes)
         printed[definition] = self.init
@@ -111,10 +115,20 @@ class ClassPrinter:
         body = Writer()
         body.depth = 2
         self.forward(self.definition.body, body, last=True)
+        self.take_images(body)
         self.settle_keys(body)
         if self.needs.own:
             body.lines.insert(0, "        new = copy_tree(self)")
         return body
+
+    def take_images(self, body: Writer) -> None:
+        """The model is given images channels first, and lays them out as its layers want them."""
+        layout, definition = self.layout, self.definition
+        if layout is None or definition is not self.facts.program.root:
+            return
+        images = zip(definition.inputs, definition.module.inputs, strict=False)
+        lines = [f"        {name} = {layout.name}({name})" for name, value in images if is_image(value.type)]
+        body.lines[:0] = lines
 
     def settle_keys(self, body: Writer) -> None:
         """One draw takes the key as it is; several share it out."""
@@ -200,6 +214,9 @@ class ClassPrinter:
     def returned(self) -> Line:
         """What the class returns: its values, itself with new statistics, layers of others that it moved on."""
         values = [self.argument(name) for name in self.definition.returns]
+        if self.layout is not None and self.definition is self.facts.program.root:
+            outputs = self.definition.module.outputs
+            values = [f"channels_first({v})" if is_image(o.type) else v for v, o in zip(values, outputs, strict=True)]
         values += ["new"] * self.needs.own + list(self.needs.captured)
         return Line("return", ", ".join(values), dies=frozenset(self.definition.returns))
 
@@ -241,6 +258,9 @@ class ClassPrinter:
         if type(use.op).__name__ == "Penalty":
             arguments = [f"{self.weights[tuple(use.op.paths)]}(model)"]  # type: ignore[attr-defined]  # a Penalty
         member = statement.member
+        foreign = self.layout is not None and use.layout is None
+        if foreign:
+            arguments = _channels_first(use, arguments)
         alone = form.channels_first and not use.inputs[0].batched
         if alone:
             arguments[0] += "[None]"
@@ -255,6 +275,10 @@ class ClassPrinter:
             raise Unsupported(f"{use.op.name} has no JAX form without parameters", use.span)
         else:
             source = form.call(use, *arguments)
+        if foreign and any(map(is_image, use.outputs)):
+            assert self.layout is not None
+            several = len(statement.targets) > 1
+            return f"map({self.layout.name}, {source})" if several else f"{self.layout.name}({source})"
         return f"{source}[0]" if alone else source
 
     def call_layer(self, statement: Apply, use: Inside, arguments: list[str]) -> str:
@@ -360,6 +384,17 @@ def _opened(body: list[Statement]) -> Iterator[Statement]:
             yield from _opened(statement.body)
         else:
             yield statement
+
+
+def _channels_first(use: OpUse, arguments: list[str]) -> list[str]:
+    """What an op is given that does not know how images lie; a list of tensors stands for all of one kind."""
+    given = []
+    for k, source in enumerate(arguments):
+        if k < len(use.inputs) and is_image(use.inputs[k]):
+            listed = source.startswith("*")
+            source = f"*[channels_first(x) for x in {source[1:]}]" if listed else f"channels_first({source})"
+        given.append(source)
+    return given
 
 
 def row_kind(op: str) -> str:

@@ -17,11 +17,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from nnspec.backends.base import Unsupported
+from nnspec.backends.jax.layout import is_image
 from nnspec.backends.program import VARIES
 from nnspec.backends.source import literal
 from nnspec.record import Record
 
 if TYPE_CHECKING:
+    from nnspec.backends.jax.layout import Layout
     from nnspec.backends.program import OpUse
     from nnspec.ops.base import Initialiser
 
@@ -89,13 +91,16 @@ def row(use: OpUse) -> Row:
 
 
 def axis(use: OpUse, index: int, input: int = 0) -> int:
-    """An example axis as an axis of the emitted array."""
+    """An example axis as an axis of the emitted array; images may lie otherwise than channels first."""
+    layout: Layout | None = getattr(use, "layout", None)
+    if layout is not None and is_image(use.inputs[input]):
+        return layout.axes[index]
     return index + use.inputs[input].batched
 
 
 def axes(use: OpUse, indices: tuple[int, ...], input: int = 0) -> str:
     """Several axes as source: `1` or `(1, 2)`."""
-    found = tuple(i + use.inputs[input].batched for i in indices)
+    found = tuple(axis(use, i, input) for i in indices)
     return literal(found[0] if len(found) == 1 else found)
 
 

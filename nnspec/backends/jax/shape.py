@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nnspec.backends.base import Unsupported
 from nnspec.backends.folding import split_commas
+from nnspec.backends.jax.layout import is_image
 from nnspec.backends.jax.rows import axes, axis, call, fixed, function, given
 from nnspec.backends.source import literal
 from nnspec.ops.index import Slice
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 @function("Flatten")
 def flatten(use: OpUse, x: str) -> str:
+    if use.layout is not None and is_image(use.inputs[0]):  # type: ignore[attr-defined]  # as `__call__` sees it
+        return f"flatten({x})"
     return f"{x}.reshape({x}.shape[0], -1)" if use.inputs[0].batched else f"{x}.ravel()"
 
 
@@ -25,6 +28,8 @@ def reshape(use: OpUse, x: str) -> str:
     if use.inputs[0].batched:
         if not use.inputs[0].rank and len(sizes) == 1:
             return f"{x}[:, None]"
+        if not x.isidentifier():
+            return f"{x}.reshape({', '.join(['-1', *sizes])})"
         sizes = [f"{x}.shape[0]", *(["-1"] if len(sizes) == 1 else sizes)]
     return f"{x}.reshape({', '.join(sizes) or '()'})"
 

@@ -296,22 +296,25 @@ class TrainingPrinter:
             out.line("return model, opt_state, value")
 
     def print_steps(self, out: Writer) -> None:
-        scan = self.options.optimize > 0 and not self.has_convolution()
+        scan = self.facts.steps == "scan"
         counted = self.uses_step or self.has_key
         arguments = f"model: {self.model}, opt_state: optax.OptState, data: dict[str, Array]"
         kind = "Array" if scan else "np.ndarray"
         arguments += f", order: {kind}, lr: {kind}"
         arguments += ", key: Array | None = None" if self.has_key else ""
         arguments += ", first_step: Array | int = 1" if counted else ""
+        arguments += ", count: Array | int | None = None" if scan else ""
         out.blank(2)
         if scan:
             out.line("@partial(jax.jit, donate_argnums=(0, 1))")
         result = f"tuple[{self.model}, optax.OptState, {'Array' if scan else 'np.ndarray'}]"
         with out.indented(f"def train_steps({arguments}) -> {result}:"):
-            out.docstring("One update for each row of `order`, which holds the examples of a batch; their losses.")
+            doc = "One update for each row of `order`, which holds the examples of a batch; their losses."
             if scan:
+                out.docstring(f"{doc}\n\nOf the rows only the first `count`: one compiled loop serves any number.")
                 self.print_scan(counted, out)
             else:
+                out.docstring(doc)
                 self.print_loop(counted, out)
 
     def step_arguments(self) -> str:
@@ -320,16 +323,17 @@ class TrainingPrinter:
 
     def print_scan(self, counted: bool, out: Writer) -> None:
         out.blank()
-        with out.indented("def one(state: Any, now: Any) -> Any:"):
-            out.line("rows, rate, step = now" if counted else "rows, rate = now")
-            out.line(f"*state, value = train_step(*state, select(data, rows), rate{self.step_arguments()})")
-            out.line("return tuple(state), value")
+        with out.indented("def one(k: Array, state: Any) -> Any:"):
+            out.line("model, opt_state, losses = state")
+            if counted:
+                out.line("step = first_step + k")
+            out.line("batch = select(data, order[k])")
+            call = f"train_step(model, opt_state, batch, lr[k]{self.step_arguments()})"
+            out.line(f"model, opt_state, value = {call}")
+            out.line("return model, opt_state, losses.at[k].set(value)")
         out.blank()
-        if counted:
-            out.line("steps = first_step + jnp.arange(len(order))")
-        out.line(f"now = (order, lr{', steps' if counted else ''})")
-        out.line("(model, opt_state), losses = lax.scan(one, (model, opt_state), now)")
-        out.line("return model, opt_state, losses")
+        out.line("start = (model, opt_state, jnp.zeros(len(order)))")
+        out.line("return lax.fori_loop(0, len(order) if count is None else count, one, start)")
 
     def print_loop(self, counted: bool, out: Writer) -> None:
         out.line("losses = []")
@@ -340,14 +344,6 @@ class TrainingPrinter:
             out.line(f"model, opt_state, value = {call}")
             out.line("losses.append(value)")
         out.line("return model, opt_state, np.array(jax.device_get(losses))")
-
-    def has_convolution(self) -> bool:
-        """XLA's convolutions are several times slower inside a scan on CPU."""
-        return any(
-            type(getattr(item, "op", None)).__name__ in ("Conv", "ConvTranspose")
-            for module in self.program.graph.root.modules()
-            for item in module.flat()
-        )
 
     def print_evaluate(self, out: Writer) -> None:
         training = self.program.training

@@ -62,7 +62,7 @@ def max_pool(
     """The largest entry of each window of x (N, C, *S); a tie goes to the first."""
     size = spread(size, x.ndim - 2)
     step = size if stride is None else spread(stride, x.ndim - 2)
-    widths = window_padding(x, size, step, spread(padding, x.ndim - 2), ceil)
+    widths = window_padding(x.shape[2:], size, step, spread(padding, x.ndim - 2), ceil)
     y: Array = lax.reduce_window(
         x, -jnp.inf, lax.max, (1, 1, *size), (1, 1, *step), [(0, 0), (0, 0), *widths]
     )
@@ -81,22 +81,35 @@ def avg_pool(
     size = spread(size, x.ndim - 2)
     step = size if stride is None else spread(stride, x.ndim - 2)
     pad = spread(padding, x.ndim - 2)
-    widths = window_padding(x, size, step, pad, ceil)
+    widths = window_padding(x.shape[2:], size, step, pad, ceil)
     y: Array = lax.reduce_window(
         x, 0.0, lax.add, (1, 1, *size), (1, 1, *step), [(0, 0), (0, 0), *widths]
     )
-    count = np.ones(())
-    for n, m, k, s, p in zip(x.shape[2:], y.shape[2:], size, step, pad, strict=True):
+    count = window_entries(x.shape[2:], y.shape[2:], size, step, pad, count_padding)
+    return y / jnp.asarray(count, x.dtype)
+
+
+def window_entries(
+    sizes: tuple[int, ...],
+    counts: tuple[int, ...],
+    size: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    count_padding: bool,
+) -> np.ndarray:
+    """How many entries each of `counts` windows has, as PyTorch counts."""
+    entries = np.ones(())
+    for n, m, k, s, p in zip(sizes, counts, size, stride, padding, strict=True):
         start = np.arange(m) * s - p
         stop = np.minimum(start + k, n + p)  # what ceil adds beyond is not counted
         if not count_padding:
             start, stop = np.maximum(start, 0), np.minimum(stop, n)
-        count = np.multiply.outer(count, stop - start)
-    return y / jnp.asarray(count, x.dtype)
+        entries = np.multiply.outer(entries, stop - start)
+    return entries
 
 
 def window_padding(
-    x: Array,
+    sizes: tuple[int, ...],
     size: tuple[int, ...],
     stride: tuple[int, ...],
     padding: tuple[int, ...],
@@ -104,7 +117,7 @@ def window_padding(
 ) -> list[tuple[int, int]]:
     """What is added per spatial axis; with `ceil` a last window may hang over."""
     widths = []
-    for n, k, s, p in zip(x.shape[2:], size, stride, padding, strict=True):
+    for n, k, s, p in zip(sizes, size, stride, padding, strict=True):
         count, rest = divmod(n + 2 * p - k, s)
         over = ceil and rest and (count + 1) * s < n + p  # starts before the end
         widths.append((p, p + s - rest if over else p))
