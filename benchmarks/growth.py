@@ -24,6 +24,7 @@ from contestants import HERE, environment, kept
 BACKENDS = ("numpy", "torch", "jax")
 CALL = 0.15  # seconds that one timed call of several steps should take
 CALLS = 5
+MOST = 200  # steps of a timed call
 IMAGES = HERE.parent / "docs" / "img"
 
 
@@ -38,7 +39,7 @@ CURVES = {
     "batch": Curve("512-512-512-10, batch 1 to 1024", "examples a batch", (1, 4, 16, 64, 128, 256, 512, 1024)),
     "width": Curve("four layers of 64, batch 64, width x1 to x16", "width / 64", (1, 2, 4, 8, 16)),
     "depth": Curve("dense(128) -> relu, batch 64, 2 to 200 times", "layers", (2, 5, 10, 25, 50, 100, 200)),
-    "parameters": Curve("two square layers, batch 16, to 1e8 parameters", "parameters", (10**4, 10**5, 10**6, 10**7, 10**8)),
+    "parameters": Curve("two square layers, batch 16, to 1e8", "parameters", tuple(10**n for n in range(4, 9))),
     "lines": Curve("check and compile of specs to 10,000 lines", "lines", (100, 300, 1000, 3000, 10_000)),
 }  # fmt: skip
 
@@ -139,21 +140,29 @@ def stepped(curve: str, backend: str) -> Iterator[dict[str, float]]:
         code = kept(f"growth_{curve}_{point}", spec.source(backend, choices=choices))
         driver = open_driver(backend, code, dtype="float32", device="auto", seed=0, choices=choices)
         driver.load(initial_state(graph, 0))
-        arrays, row = examples.epoch(1), examples.order(1)
-
-        def call(count: int) -> float:
-            order = np.broadcast_to(row, (count, len(row)))
-            lr = rates(training, plan, 1, 1, count)
-            started = time.perf_counter()
-            np.asarray(driver.train_steps(arrays, np.ascontiguousarray(order), lr, first_step=1))
-            return time.perf_counter() - started
-
-        call(1)
-        count = max(1, min(200, int(CALL / call(1))))
-        call(count)
-        seconds = min(call(count) for _ in range(CALLS)) / count
+        rows = np.tile(examples.order(1), (MOST, 1))
+        calls = Calls(driver, examples.epoch(1), rows, rates(training, plan, 1, 1, MOST))
+        seconds = calls.seconds_a_step()
         costs = totals(graph, plan.batch)
         yield {"point": point, "seconds": seconds, "macs": 3.0 * costs["macs"] * plan.batch, **costs}
+
+
+class Calls:
+    """Timed calls of a driver's `train_steps`: rows (k, b) of examples and rates (k, groups) for up to k steps."""
+
+    def __init__(self, driver: Any, arrays: Any, rows: Any, rates: Any) -> None:
+        self.driver, self.arrays, self.rows, self.rates = driver, arrays, rows, rates
+
+    def call(self, count: int) -> float:
+        started = time.perf_counter()
+        np.asarray(self.driver.train_steps(self.arrays, self.rows[:count], self.rates[:count], first_step=1))
+        return time.perf_counter() - started
+
+    def seconds_a_step(self) -> float:
+        self.call(1)  # compiles
+        count = max(1, min(MOST, int(CALL / self.call(1))))
+        self.call(count)  # another count may compile once more
+        return min(self.call(count) for _ in range(CALLS)) / count
 
 
 def compiled(curve: str, backend: str) -> Iterator[dict[str, float]]:
