@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from nnspec.ir.graph import Graph, Module, Node, Value
+from nnspec.ir.graph import Graph, Module, Node, Training, Value
 
 
 class FlatNode(NamedTuple):
@@ -42,3 +42,20 @@ def _inline(module: Module, known: dict[Value, Value], line: list[FlatNode], out
         _inline(item.module, inner, line)
         for actual, formal in zip(item.outputs, item.module.outputs, strict=True):
             known[actual] = inner.get(formal, formal)
+
+
+class FlatObjective(NamedTuple):
+    """The objective over values of the model's line: what it computes, and the scalar that is minimised."""
+
+    line: list[FlatNode]
+    result: Value
+
+
+def flatten_objective(training: Training) -> FlatObjective:
+    """What `minimize` adds to the line of the model; it reads the values in `training.reads`."""
+    module = training.objective
+    known = dict(zip(module.inputs, training.reads, strict=False))  # the step, if it is read, stays a formal
+    line: list[FlatNode] = []
+    _inline(module, known, line)
+    result = module.outputs[0]
+    return FlatObjective(line, known.get(result, result))

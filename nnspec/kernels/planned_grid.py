@@ -17,10 +17,12 @@ from nnspec.kernels.planned import (
 )
 from nnspec.kernels.pool import window_counts, window_settings, window_sizes
 
+MANY = 8  # channels from which a product with one row for each is well filled
+Area = tuple[slice, slice, slice, slice]  # outputs, and the entries they read
 CHUNK = 1 << 15  # numbers that are worked on together, so that they stay in the cache
 
 
-class Windows:
+class WindowRows:
     """The windows of a block of images (h, C, w, n) as matrices, one for a row of
     outputs.
 
@@ -97,9 +99,11 @@ class PlannedConv:
     """y[o] = bias[o] + sum_c x[c] * weight[o, c] over grids: one product a row of
     outputs, W (O, K) times the windows of that row (K, w * n).
 
-    dW is the product of dy and the windows, row by row. dx is, at stride 1 and with
-    enough channels, the same convolution of dy with the kernel turned round; else
-    W^T dy, added up where the windows were read.
+    dW is the product of dy and the windows, row by row. dx is one of three, by `way`:
+    "turned", the same convolution of dy with the kernel turned round (stride 1, enough
+    channels to fill a product); "rows", the kernel's rows inside a product and its
+    columns added up after (stride 1 down the rows); "spread", W^T dy added up where
+    the windows were read.
     """
 
     def __init__(
@@ -127,8 +131,9 @@ class PlannedConv:
         channels = self.weight.shape[0]
         self.kernel, self.groups = kernel, groups
         self.count, self.n = blocks_of(n)
+        itemsize = dtype().itemsize
         parts = shape, kernel, stride, padding, dilation, groups, self.n
-        self.windows = Windows(*parts, dtype, scratch)
+        self.windows = WindowRows(*parts, dtype, scratch)
         rows, columns = self.windows.size
         self.y = grid((channels, rows, columns), n, dtype)
         self.matrix = np.empty(
@@ -144,21 +149,41 @@ class PlannedConv:
         )
         self.sum = np.empty((groups, channels // groups, depth), dtype)
         self.dx = None if dx is None else view(dx, grid_shape(shape, n))
-        self.turn = (
-            stride == dilation == (1, 1)
-            and groups == 1
-            and all(p < k for p, k in zip(padding, kernel, strict=True))
-            and shape[0] >= 8
-        )
         if self.dx is None:
             return
-        if self.turn:
+        down = stride[0] == dilation[0] == groups == 1 and padding[0] < kernel[0]
+        across = stride[1] == dilation[1] == 1 and padding[1] < kernel[1]
+        self.way = "rows" if down else "spread"
+        if down and across and shape[0] >= MANY:
+            self.way = "turned"
+        if self.way == "turned":
             back = (kernel[0] - 1 - padding[0], kernel[1] - 1 - padding[1])
             size = (channels, rows, columns)
-            self.back = Windows(
+            self.back = WindowRows(
                 size, kernel, stride, back, dilation, 1, self.n, dtype, scratch
             )
             self.wback = np.empty((shape[0], kernel[0], channels, kernel[1]), dtype)
+        elif self.way == "rows":
+            above = kernel[0] - 1 - padding[0]
+            held = shape[1] + kernel[0] - 1
+            key = "rows", shape, kernel, padding, stride, channels, self.n
+            if key not in scratch:
+                scratch[key] = np.zeros((held, channels, columns, self.n), dtype)
+            self.inside = scratch[key][above : above + rows]
+            self.stack = np.lib.stride_tricks.as_strided(
+                scratch[key],
+                (shape[1], kernel[0] * channels, columns * self.n),
+                (scratch[key].strides[0], scratch[key].strides[2] * columns, itemsize),
+            )
+            size = shape[1], shape[0], kernel[1], columns, self.n
+            self.wback = np.empty((shape[0], kernel[1], kernel[0], channels), dtype)
+            self.across = held_in(scratch, size, "across", dtype)
+            self.adds = []
+            for j in range(kernel[1]):
+                first = j * dilation[1] - padding[1]
+                source, to = overlap(shape[2], columns, first, stride[1])
+                part = self.across[:, :, j, source]
+                self.adds.append((part, slice(None), to))
         else:
             self.spread = held_in(
                 scratch, (groups, rows, depth, columns * self.n), "spread", dtype
@@ -187,13 +212,24 @@ class PlannedConv:
         self.backward_parameters(dy)
         if self.dx is None:
             return None
-        if self.turn:
-            w = self.weight.reshape(*self.weight.shape[:2], *self.kernel)
+        w = self.weight.reshape(*self.weight.shape[:2], *self.kernel)
+        if self.way == "turned":
             self.wback[...] = w[:, :, ::-1, ::-1].transpose(1, 2, 0, 3)
             w = self.wback.reshape(len(self.wback), -1)
             for d, dx in zip(dy, self.dx, strict=True):
                 out = dx.reshape(*dx.shape[:2], -1)
                 np.matmul(w, self.back.fill(d)[0], out=out)
+            return self.dx
+        if self.way == "rows":
+            self.wback[...] = w[:, :, ::-1].transpose(1, 3, 2, 0)
+            w = self.wback.reshape(self.wback.shape[0] * self.wback.shape[1], -1)
+            out = self.across.reshape(len(self.across), len(w), -1)
+            for d, dx in zip(dy, self.dx, strict=True):
+                self.inside[...] = d
+                np.matmul(w, self.stack, out=out)
+                dx[...] = 0.0
+                for part, to_rows, to_columns in self.adds:
+                    dx[to_rows, :, to_columns] += part
             return self.dx
         transposed = self.w.swapaxes(2, 3)
         for d, dx in zip(dy, self.dx, strict=True):
@@ -226,7 +262,7 @@ class PlannedConv:
         turned = self.sum.reshape(self.turned().shape).transpose(0, 2, 1, 3)
         self.dweight[...] = turned.reshape(self.dweight.shape)
         if self.dbias is not None:
-            sum_channels(dy, self.ones, self.dbias)
+            sum_of_channels(dy, self.ones, self.dbias)
 
     def sums(
         self,
@@ -440,6 +476,7 @@ class PlannedAvgPool:
         counts = size_out[-spatial:]
         sizes = window_sizes(tuple(shape[1:]), *settings, counts, count_include_pad)
         shape = image_shape(shape)
+        self.tiles = tiles(self.areas, image_shape(shape))
         self.factor = (1.0 / sizes.reshape(size_out)).astype(dtype)[:, None, :, None]
         if np.all(self.factor == self.factor.flat[0]):
             self.factor = np.asarray(self.factor.flat[0])
@@ -449,9 +486,16 @@ class PlannedAvgPool:
 
     def forward(self, x: Array) -> Array:
         for image, y in zip(x, self.y, strict=True):
-            y[...] = 0.0
-            for rows, columns, from_rows, from_columns in self.areas:
-                y[rows, :, columns] += image[from_rows, :, from_columns]
+            if self.tiles:
+                (_, _, *first), (_, _, *second), *rest = self.tiles
+                parts = image[first[0], :, first[1]], image[second[0], :, second[1]]
+                np.add(*parts, out=y)
+                for _, _, from_rows, from_columns in rest:
+                    y += image[from_rows, :, from_columns]
+            else:
+                y[...] = 0.0
+                for rows, columns, from_rows, from_columns in self.areas:
+                    y[rows, :, columns] += image[from_rows, :, from_columns]
             y *= self.factor
         return self.y
 
@@ -460,6 +504,10 @@ class PlannedAvgPool:
             return None
         for d, dx in zip(dy, self.dx, strict=True):
             np.multiply(d, self.factor, out=self.part)
+            if self.tiles:
+                for _, _, to_rows, to_columns in self.tiles:
+                    dx[to_rows, :, to_columns] = self.part
+                continue
             dx[...] = 0.0
             for rows, columns, to_rows, to_columns in self.areas:
                 dx[to_rows, :, to_columns] += self.part[rows, :, columns]
@@ -592,15 +640,25 @@ def pieces(rows: int, size: int) -> list[slice]:
     return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
 
 
-def sum_channels(dy: Array, ones: Array, out: Array) -> None:
+def sum_of_channels(dy: Array, ones: Array, out: Array) -> None:
     """The sum of a grid over all but channels."""
     flat = dy.reshape(-1, dy.shape[2], dy.shape[3] * dy.shape[4])
     np.add.reduce(np.matmul(flat, ones), axis=0, out=out)
 
 
+def tiles(areas: list[Area], shape: tuple[int, ...]) -> list[Area]:
+    """The areas of a pool, if together they are every entry of the image once."""
+    seen = np.zeros(shape[1:], int)
+    for rows, columns, from_rows, from_columns in areas:
+        seen[from_rows, from_columns] += 1
+        if (rows.start, columns.start) != (0, 0) or len(areas) < 2:
+            return []
+    return areas if np.all(seen == 1) else []
+
+
 def pool_areas(
     shape: tuple[int, ...], size: Any, stride: Any, padding: Any, ceil: bool
-) -> tuple[list[tuple[slice, slice, slice, slice]], tuple[int, int]]:
+) -> tuple[list[Area], tuple[int, int]]:
     """For every offset in a window: which outputs have it inside the image, and where
     it stands there. And how many windows there are.
     """

@@ -77,8 +77,12 @@ def _print_imports(out: Writer, code: str) -> None:
     abstract = [name for name in ("Callable", "Iterator", "Sequence") if re.search(rf"\b{name}\[", code)]
     if abstract:
         out.line(f"from collections.abc import {', '.join(abstract)}")
+    if re.search(r"\bThreadPoolExecutor\(", code):
+        out.line("from concurrent.futures import ThreadPoolExecutor")
     if re.search(r"\bfnmatchcase\(", code):
         out.line("from fnmatch import fnmatchcase")
+    if re.search(r"\bBarrier\(", code):
+        out.line("from threading import Barrier")
     typing = [name for name in ("Any", "ClassVar") if re.search(rf"\b{name}\b", code)]
     out.line(f"from typing import {', '.join(typing)}")
     out.blank()

@@ -55,7 +55,8 @@ def _invoke(plan: Plan, entry: Entry, statement: Invoke, out: Writer) -> None:
     passed = [plan.members.reference(p) if isinstance(p, Member) else str(p) for p in statement.passed]
     run = [name for name, needed in (("training", facts.training), ("rng", facts.rng)) if needed]
     source = f"{plan.members.reference(statement.member)}.forward({', '.join([*statement.arguments, *passed, *run])})"
-    out.line(f"{', '.join([*statement.targets, entry.cache if entry.used else '_'])} = {source}", _note(statement))
+    cache = [] if facts.bare else [entry.cache if entry.used else "_"]
+    out.line(f"{', '.join([*statement.targets, *cache])} = {source}", _note(statement))
 
 
 def _loop(plan: Plan, entry: Entry, loop: ForEach, out: Writer) -> None:
@@ -157,11 +158,14 @@ class ClassPrinter:
     def print(self, out: Writer, doc: str) -> None:
         definition, facts = self.definition, self.plan.facts
         forward, backward = inner_writer(2), inner_writer(2)
-        names, results = self.reverse(backward)
+        names, results = ([], []) if facts.bare else self.reverse(backward)
         print_forward(self.plan, self.plan.entries, forward)
         head = [f"{name} = {source}" for name, source in self.plan.head if name != source]
         forward.lines[:0] = ["        " + line for line in head]
-        print_return(definition.returns, names, forward)
+        if facts.bare:
+            forward.line(f"return {', '.join(definition.returns)}")
+        else:
+            print_return(definition.returns, names, forward)
         arguments = keep_arguments(definition, [forward, backward], set(self.members.attributes.values()))
         with out.indented(f"class {definition.name}(Module):"):
             out.docstring(doc)
@@ -178,9 +182,12 @@ class ClassPrinter:
             given += ["training: bool = False"] if facts.training else []
             given += ["rng: Any = None"] if facts.rng else []
             count = len(definition.returns)
-            with out.indented(f"def forward({', '.join(['self', *given])}) -> tuple[{'Array, ' * count}Cache]:"):
+            kind = f"tuple[{'Array, ' * count}Cache]"
+            if facts.bare:
+                kind = "Array" if count == 1 else f"tuple[{', '.join(['Array'] * count)}]"
+            with out.indented(f"def forward({', '.join(['self', *given])}) -> {kind}:"):
                 forward.flush(out)
-            if not facts.outputs:
+            if not facts.outputs or facts.bare:
                 return
             out.blank()
             taken = [f"{n}: Array" for n in self.arriving]

@@ -13,19 +13,6 @@ from pathlib import Path
 from nnspec.record import Record
 
 _PACKAGE = Path(__file__).resolve().parents[2]
-_KERNELS = (
-    "activation",
-    "arithmetic",
-    "attention",
-    "conv",
-    "linear",
-    "loss",
-    "noise",
-    "norm",
-    "pool",
-    "reduce",
-    "shape",
-)
 
 
 class Definition(Record):
@@ -65,8 +52,9 @@ def _library(planned: bool) -> dict[str, Definition]:
     """Definitions by name: aliases, modules and layers first, then kernels, optimizers, what trains them."""
     runtime = _PACKAGE / "backends" / "numpy" / "runtime"
     files = [runtime / "module.py", runtime / "initial.py"]
-    files += [_PACKAGE / "kernels" / f"{name}.py" for name in _KERNELS]
+    files += sorted((_PACKAGE / "kernels").glob("[a-z]*.py"))
     files += [runtime / "layers.py", runtime / ("planned.py" if planned else "optimizers.py"), runtime / "training.py"]
+    files += [runtime / "shards.py"]
     found: dict[str, Definition] = {}
     for file in files:
         for definition in _definitions(file.read_text(encoding="utf-8")):

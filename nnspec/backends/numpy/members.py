@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Path = tuple[str | LoopKey, ...]
 
-_OWN = ("renamed", "frozen", "dtype", "forward", "backward", "backward_parameters")
+_OWN = ("renamed", "frozen", "dtype", "forward", "backward", "backward_parameters", "planned")
 
 
 class Members:

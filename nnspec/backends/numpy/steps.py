@@ -50,7 +50,8 @@ class Facts:
     """What others must know of a class: the order of what `backward` returns, and what `forward` is handed.
 
     `inputs` and `captures` are the places of the forward arguments that get a gradient; `outputs` of the results
-    that bring one; `learns` says whether there is anything to train inside.
+    that bring one; `learns` says whether there is anything to train inside. `bare`: there is
+    no `backward` (the planned step does without it), so `forward` returns no cache.
     """
 
     def __init__(self) -> None:
@@ -60,6 +61,7 @@ class Facts:
         self.training = False
         self.rng = False
         self.learns = False
+        self.bare = False
 
 
 class Plan:

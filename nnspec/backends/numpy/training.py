@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from nnspec.backends.metrics import key as metric_key
 from nnspec.backends.numpy import metrics
 from nnspec.backends.numpy.backward import Backward
+from nnspec.backends.numpy.choose import shards
 from nnspec.backends.numpy.forward import ClassPrinter, print_forward, print_return, print_unpack
 from nnspec.backends.numpy.members import Members, inner_writer
+from nnspec.backends.numpy.planned import Planned
 from nnspec.backends.numpy.steps import Plan, kept
 from nnspec.backends.source import Writer, literal
 from nnspec.backends.values import field_of, frozen_paths
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from nnspec.backends.base import Options
     from nnspec.backends.numpy.steps import Facts
     from nnspec.backends.program import ClassDef, Program
-    from nnspec.ir.graph import Field, Value
+    from nnspec.ir.graph import Field, Parameter, Value
     from nnspec.optim.base import Optimizer
 
 # class, and (field of ours, argument of the class, its default there)
@@ -46,6 +48,10 @@ class Functions:
         self.noises = program.fields("noise")
         self.rng = self.root.plan.facts.rng or bool(self.noises)
         self.results: list[Value] = [*program.graph.outputs.values(), *program.graph.taps.values()]
+        self.planned: Planned | None = None
+        if options.optimize and program.training is not None:
+            planned = Planned(program, self.locate)
+            self.planned = None if planned.reason else planned
 
     # ---------------------------------------------------------------- what the model's backward is handed
 
@@ -63,13 +69,17 @@ class Functions:
         members = Members(objective, {})
         places = {i: self.results.index(v) for i, v in enumerate(training.reads) if v in self.results}
         needing = {i for i, place in places.items() if place in facts.outputs}
+        if self.planned is not None:
+            needing = set()
+            for known in self.known.values():
+                known.bare = True
         self.plan = Plan(objective, members, self.known, "model", self.penalties).walk(needing)
         self.model_cache = self.plan.pool.fresh("model_cache")
         self.forward, self.body = inner_writer(1), inner_writer(1)
         reverse = Backward(self.plan)
         (result,) = self.plan.returned
         self.given = reverse.variable(result)
-        if result in self.plan.needs:
+        if result in self.plan.needs and self.planned is None:
             reverse.have.add(result)
             reverse.reverse(self.plan.entries, self.body)
         gradients = {places[i]: reverse.variable(("in", i)) for i in sorted(needing) if ("in", i) in reverse.have}
@@ -95,7 +105,10 @@ class Functions:
             return
         self.print_weights(out)
         self.print_loss(out)
-        self.print_backward(out)
+        if self.planned is not None:
+            self.print_planned(self.planned, out)
+        else:
+            self.print_backward(out)
         self.print_optimizer(out)
         self.print_gradients(out)
         self.print_steps(out)
@@ -141,7 +154,7 @@ class Functions:
             names = list(self.program.graph.outputs)
             returned = self.program.root.returns
             targets = [n if i < len(names) else "_" for i, n in enumerate(returned)]
-            out.line(f"{', '.join([*targets, '_'])} = {self.call('training')}")
+            out.line(f"{', '.join([*targets, *self.rest])} = {self.call('training')}")
             pairs = [f"{literal(n)}: {v}" for n, v in zip(names, returned, strict=False)]
             out.line(f"return {{{', '.join(pairs)}}}")
 
@@ -185,14 +198,15 @@ class Functions:
 
     def loss_header(self, step: str = "step") -> str:
         given = f"model: {self.model}, batch: dict[str, Array], {step}: int = 1, training: bool = False"
-        return f"def loss({given}) -> tuple[Array, Cache]:"
+        return f"def loss({given}) -> {'Array' if self.planned is not None else 'tuple[Array, Cache]'}:"
 
     def print_loss(self, out: Writer) -> None:
         objective, training = self.program.objective, self.program.training
         assert objective is not None and training is not None
         out.blank(2)
         with out.indented(self.loss_header()):
-            out.docstring("What training minimises, averaged over the batch, and a cache for `backward`.")
+            cache = "" if self.planned is not None else ", and a cache for `backward`"
+            out.docstring(f"What training minimises, averaged over the batch{cache}.")
             self.start("step", out)
             if training.uses_step:
                 out.line(f"{objective.inputs[len(training.reads)]} = np.asarray(step, model.dtype)")
@@ -201,7 +215,10 @@ class Functions:
                 out.line(f"{name} = model{self.locate(captured)}")
             self.forward.flush(out)
             self.names = ([self.model_cache] if reads_model and self.handed else []) + self.captured() + self.keeps
-            print_return(objective.returns, self.names, out)
+            if self.planned is not None:
+                out.line(f"return {', '.join(objective.returns)}")
+            else:
+                print_return(objective.returns, self.names, out)
 
     def captured(self) -> list[str]:
         """Layers of the model that the reverse of the objective reads."""
@@ -216,7 +233,8 @@ class Functions:
         wanted = {value: name for value, name in reads if value in self.results}
         if wanted:
             targets = [wanted.get(value, "_") for value in self.results]
-            out.line(f"{', '.join([*targets, self.model_cache if self.handed else '_'])} = {self.call('training')}")
+            cache = [self.model_cache] if self.handed else self.rest
+            out.line(f"{', '.join([*targets, *cache])} = {self.call('training')}")
         for value, name in reads:
             field = field_of(self.program.graph, value)
             if value not in self.results and field is not None:
@@ -291,13 +309,19 @@ class Functions:
             out.line("parameters = named_parameters(model)")
             with out.indented("for parameter in parameters.values():"):
                 out.line("parameter.grad[...] = 0.0")
-            out.line("value, cache = loss(model, batch, step, training=True)")
-            out.line("backward(model, np.ones_like(value), cache)")
+            if self.planned is not None:
+                out.line(f"value = backpropagate(model, batch, {self.all_rows()}{self.step_rng('step')})")
+            else:
+                out.line("value, cache = loss(model, batch, step, training=True)")
+                out.line("backward(model, np.ones_like(value), cache)")
             out.line("found = {n: p.grad.copy() for n, p in parameters.items() if p.trainable}")
             out.line("return float(value), found")
 
     def print_steps(self, out: Writer) -> None:
         head = f"model: {self.model}, optimizer: list[Optimizer]"
+        if self.planned is not None:
+            self.print_planned_steps(head, out)
+            return
         out.blank(2)
         given = f"{head}, batch: dict[str, Array], lr: Sequence[float], step: int"
         with out.indented(f"def train_step({given}) -> float:"):
@@ -318,6 +342,74 @@ class Functions:
                 out.line("losses[k] = train_step(model, optimizer, batch, rates, first_step + k)")
             out.line("return losses")
 
+    @property
+    def rest(self) -> list[str]:
+        """What stands behind the results of `forward` where its cache is not wanted."""
+        return [] if self.planned is not None else ["_"]
+
+    # ---------------------------------------------------------------- the planned step
+
+    def print_planned(self, planned: Planned, out: Writer) -> None:
+        """`Step`, and what runs it."""
+        out.blank(2)
+        parts = shards(self.program, self.options, planned)
+        out.line(f"PARTS = {parts}  # of a batch, each run by a thread")
+        out.blank(2)
+        planned.print(out, self.model)
+        out.blank(2)
+        rng = ", rng: Any" if planned.rng else ""
+        given = f"model: {self.model}, data: dict[str, Array], rows: Array{rng}"
+        with out.indented(f"def backpropagate({given}) -> Any:"):
+            out.docstring("The loss of a batch, `rows` of the data; leaves every parameter its gradient.")
+            if planned.adds:
+                with out.indented("for parameter in named_parameters(model).values():"):
+                    out.line("parameter.grad[...] = 0.0")
+            handed = ", rng" if planned.rng else ""
+            first = next(p for p in self.program.graph.root.parameters() if p.role != "buffer")
+            out.line(f"step = shards(model, Step, len(rows), PARTS, model{self.locate_parameter(first)}.grad)")
+            out.line(f"value = step.run(data, rows{handed})")
+            for factor, node in planned.penalties:
+                selector = self.penalties[tuple(node.op.paths)]  # type: ignore[attr-defined]  # a Penalty
+                kind = node.op.kind  # type: ignore[attr-defined]
+                out.line(f"penalty, held = {kind}_penalty_forward({selector}(model))")
+                out.line(f"{kind}_penalty_backward({literal(factor)}, held)")
+                out.line(f"value = value + {literal(factor)} * penalty")
+            out.line("return value")
+
+    def locate_parameter(self, parameter: Parameter) -> str:
+        """What stands after `model` for one of its parameters."""
+        for layer in self.program.graph.root.all_layers():
+            for name, found in layer.parameters.items():
+                if found is parameter:
+                    return self.locate(layer) + (f".{name}" if name else "")
+        raise AssertionError(f"{parameter.path} has no layer")
+
+    def all_rows(self) -> str:
+        first = next(f for f in self.program.graph.fields if f.role != "noise")
+        return f"np.arange(len(batch[{literal(first.name)}]))"
+
+    def step_rng(self, step: str) -> str:
+        assert self.planned is not None
+        return f", noise_generator(SEED, {step})" if self.planned.rng else ""
+
+    def print_planned_steps(self, head: str, out: Writer) -> None:
+        out.blank(2)
+        given = f"{head}, batch: dict[str, Array], lr: Sequence[float], step: int"
+        with out.indented(f"def train_step({given}) -> float:"):
+            out.docstring("One update from one batch; `lr` has a rate for each group of parameters.")
+            out.line(f"value = backpropagate(model, batch, {self.all_rows()}{self.step_rng('step')})")
+            out.line("update(optimizer, lr)")
+            out.line("return float(value)")
+        out.blank(2)
+        given = f"{head}, data: dict[str, Array], order: Array, lr: Array, first_step: int = 1"
+        with out.indented(f"def train_steps({given}) -> Array:"):
+            out.docstring("One update for each row of `order`, the examples of a batch; their losses.")
+            out.line("losses = np.empty(len(order))")
+            with out.indented("for k, (rows, rates) in enumerate(zip(order, lr.tolist())):"):
+                out.line(f"losses[k] = backpropagate(model, data, rows{self.step_rng('first_step + k')})")
+                out.line("update(optimizer, rates)")
+            out.line("return losses")
+
     def print_evaluate(self, out: Writer) -> None:
         training = self.program.training
         assert training is not None
@@ -329,14 +421,14 @@ class Functions:
             out.docstring("Loss and metrics of a batch, noise layers off and running statistics in use.")
             if self.noises or (self.root.plan.facts.rng and reads_model):
                 self.start("0", out)
-            out.line("value, _ = loss(model, batch)")
+            out.line(f"{'value' if self.planned is not None else 'value, _'} = loss(model, batch)")
             if not training.metrics:
                 out.line("return float(value), {}")
                 return
             names = dict(zip(self.results, self.program.root.returns, strict=True))
             targets = [name if value in wanted else "_" for value, name in names.items()]
             if reads_model:
-                out.line(f"{', '.join([*targets, '_'])} = {self.call('False').replace(', False)', ')')}")
+                out.line(f"{', '.join([*targets, *self.rest])} = {self.call('False').replace(', False)', ')')}")
             entries = []
             for metric in training.metrics:
                 read = []

@@ -45,6 +45,7 @@ class Module:
     renamed: ClassVar[dict[str, str]] = {}
     frozen = False  # runs as in evaluation, also while the rest is trained
     dtype: Any = np.float32  # of the numbers it makes itself
+    planned: tuple[Any, ...] = ()  # steps with their arrays, by size of batch
 
 
 def named_members(owner: Any, path: str = "") -> dict[str, Any]:
