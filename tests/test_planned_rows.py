@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnspec.backends.numpy.runtime import layers
-from nnspec.backends.numpy.runtime.module import initialise, named_parameters
+from nnspec.backends.numpy.runtime import layers, optimizers, planned
+from nnspec.backends.numpy.runtime.module import Parameter, initialise, named_parameters
 from nnspec.kernels import activation, attention, loss
 from nnspec.kernels.planned_activation import (
     PlannedGelu,
@@ -83,7 +83,7 @@ def test_layers_compute_what_their_textbook_forms_do(row: Any, needed: bool, dty
     gradients = {path: np.full(p.shape, np.nan, dtype) for path, p in named_parameters(layer).items()}
     paths = {id(p): path for path, p in named_parameters(layer).items()}
     flat = np.full(n * int(np.prod(shape)) + 3, np.nan, dtype) if needed else None
-    planned = kernel(layer, shape, n, lambda p: gradients[paths[id(p)]], dtype, flat)
+    made = kernel(layer, shape, n, lambda p: gradients[paths[id(p)]], dtype, flat)
     for seed in (0, 1, 1):
         x = random((n, *shape), dtype, seed)
         y, cache = layer.forward(x)
@@ -91,9 +91,9 @@ def test_layers_compute_what_their_textbook_forms_do(row: Any, needed: bool, dty
         for parameter in named_parameters(layer).values():
             parameter.grad[...] = 0.0
         dx = layer.backward(dy, cache)
-        found = planned.forward(x.copy())
+        found = made.forward(x.copy())
         assert_close(found, y, dtype, "y")
-        found_dx = planned.backward(dy.copy())
+        found_dx = made.backward(dy.copy())
         if needed:
             assert_close(found_dx, dx, dtype, "dx")
             assert np.shares_memory(found_dx, flat)
@@ -102,9 +102,9 @@ def test_layers_compute_what_their_textbook_forms_do(row: Any, needed: bool, dty
         for path, parameter in named_parameters(layer).items():
             assert_close(gradients[path], parameter.grad, dtype, path)
     x, dy = random((n, *shape), dtype), random(y.shape, dtype, 1)
-    first = [planned.forward(x).copy(), planned.backward(dy.copy()), *(g.copy() for g in gradients.values())]
+    first = [made.forward(x).copy(), made.backward(dy.copy()), *(g.copy() for g in gradients.values())]
     first[1] = None if first[1] is None else first[1].copy()
-    again = [planned.forward(x), planned.backward(dy.copy()), *gradients.values()]
+    again = [made.forward(x), made.backward(dy.copy()), *gradients.values()]
     for a, b in zip(first, again, strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -126,16 +126,16 @@ ACTIVATIONS: list[tuple[type, str, tuple[Any, ...]]] = [
 @pytest.mark.parametrize("row", ACTIVATIONS, ids=lambda row: row[1])
 def test_activations_compute_what_their_textbook_forms_do(row: Any, shape: Any, in_place: bool, dtype: Any) -> None:
     kernel, name, settings = row
-    planned = kernel(shape, dtype, in_place, *settings)
+    made = kernel(shape, dtype, in_place, *settings)
     for seed in (0, 1):
         x, dy = 3 * random(shape, dtype, seed), random(shape, dtype, seed + 2)
         x.reshape(-1)[:1] = seed - 1
         y, cache = getattr(activation, f"{name}_forward")(x, *settings)
         given, slope = x.copy(), dy.copy()
-        found = planned.forward(given)
+        found = made.forward(given)
         assert (found is given) == in_place
         assert_close(found, y, dtype, "y")
-        dx = planned.backward(slope)
+        dx = made.backward(slope)
         assert dx is slope
         assert_close(dx, getattr(activation, f"{name}_backward")(dy, cache), dtype, "dx")
 
@@ -144,11 +144,11 @@ def test_activations_compute_what_their_textbook_forms_do(row: Any, shape: Any, 
 def test_activations_stand_the_largest_inputs(row: Any) -> None:
     kernel, name, settings = row
     x = np.array([-1e4, -100, -30, -6, -1e-30, 1e-30, 6, 30, 100, 1e4], np.float32)
-    planned = kernel(x.shape, np.float32, False, *settings)
+    made = kernel(x.shape, np.float32, False, *settings)
     y, cache = getattr(activation, f"{name}_forward")(x.astype(np.float64), *settings)
-    assert_close(planned.forward(x), y, np.float32)
+    assert_close(made.forward(x), y, np.float32)
     dx = getattr(activation, f"{name}_backward")(np.ones(x.shape), cache)
-    assert_close(planned.backward(np.ones_like(x)), dx, np.float32)
+    assert_close(made.backward(np.ones_like(x)), dx, np.float32)
 
 
 def test_gelu_in_float32_is_as_good_as_float32_is() -> None:
@@ -165,15 +165,15 @@ def test_an_embedding_adds_up_the_gradients_of_a_row(
 ) -> None:
     layer = make_layer("Embedding", (vocabulary, features), dtype)
     dweight = np.full((vocabulary, features), np.nan, dtype)
-    planned = PlannedEmbedding(layer, shape, n, lambda _: dweight, dtype)
+    made = PlannedEmbedding(layer, shape, n, lambda _: dweight, dtype)
     for seed in (0, 1, 1):
         x = np.random.default_rng(seed).integers(0, vocabulary, (n, *shape))
         y, cache = layer.forward(x)
         dy = random(y.shape, dtype, seed)
         layer.weight.grad[...] = 0.0
         layer.backward(dy, cache)
-        np.testing.assert_array_equal(planned.forward(x), y)
-        assert planned.backward(dy) is None
+        np.testing.assert_array_equal(made.forward(x), y)
+        assert made.backward(dy) is None
         assert_close(dweight, layer.weight.grad, dtype)
 
 
@@ -210,17 +210,17 @@ def test_attention_computes_what_its_textbook_form_does(row: Any, fused: bool, s
             return [np.full(n * int(np.prod(s)) + 1, np.nan, dtype) for s in shapes]
         return [random((n, *s), dtype, seed + k) for k, s in enumerate(shapes)]
 
-    planned = PlannedAttention(heads, causal, *shapes, n, dtype, tuple(three(None)))
+    made = PlannedAttention(heads, causal, *shapes, n, dtype, tuple(three(None)))
     for seed in (0, 10, 10):
         q, k, v = three(seed)
         q *= sharp
         y, cache = attention.attention_forward(q, k, v, heads, causal)
         dy = random(y.shape, dtype, seed + 5)
-        assert_close(planned.forward(q, k, v), y, dtype, "y", least=sharp)
-        for found, wanted in zip(planned.backward(dy), attention.attention_backward(dy, cache), strict=True):
+        assert_close(made.forward(q, k, v), y, dtype, "y", least=sharp)
+        for found, wanted in zip(made.backward(dy), attention.attention_backward(dy, cache), strict=True):
             assert_close(found, wanted, dtype, least=sharp)  # differences of larger numbers
-    first = [planned.forward(q, k, v).copy(), *(d.copy() for d in planned.backward(dy))]
-    for a, b in zip(first, [planned.forward(q, k, v), *planned.backward(dy)], strict=True):
+    first = [made.forward(q, k, v).copy(), *(d.copy() for d in made.backward(dy))]
+    for a, b in zip(first, [made.forward(q, k, v), *made.backward(dy)], strict=True):
         np.testing.assert_array_equal(a, b)
 
 
@@ -254,7 +254,7 @@ LOSSES: list[tuple[type, str, tuple[int, ...], int, bool]] = [
 @pytest.mark.parametrize("row", LOSSES, ids=lambda row: f"{row[1]}{row[2]}x{row[3]}".replace(" ", ""))
 def test_losses_are_means_and_leave_their_gradient_in_place(row: Any, spread: float, dtype: Any) -> None:
     kernel, name, shape, n, classes = row
-    planned = kernel(shape, n, dtype, n)
+    made = kernel(shape, n, dtype, n)
     for seed in (0, 1, 1):
         z = 3 * random((n, *shape), dtype, seed)
         z += spread * np.arange(n).reshape(-1, *[1] * len(shape)).astype(dtype)  # rows far below others
@@ -263,8 +263,8 @@ def test_losses_are_means_and_leave_their_gradient_in_place(row: Any, spread: fl
         wanted, cache = getattr(loss, f"{name}_forward")(z, t, mean=True)
         dz = getattr(loss, f"{name}_backward")(np.ones((), dtype), cache)
         given = z.copy()
-        assert_close(planned.forward(given, t), wanted, dtype, "loss")
-        assert planned.backward() is given
+        assert_close(made.forward(given, t), wanted, dtype, "loss")
+        assert made.backward() is given
         assert_close(given, dz, dtype, "dz")
 
 
@@ -290,10 +290,10 @@ def test_a_step_makes_no_new_arrays() -> None:
     n, length, width, dtype = 8, 64, 256, np.float32
     shape, size = (length, width), n * length * width
 
-    def made(kernel: Any, kind: str, *settings: Any) -> Any:
+    def layer(kernel: Any, kind: str, *settings: Any) -> Any:
         return kernel(make_layer(kind, settings, dtype), shape, n, lambda p: p.grad, dtype, np.empty(size, dtype))
 
-    dense, norm = made(PlannedDense, "Dense", width, width), made(PlannedLayerNorm, "LayerNorm", width)
+    dense, norm = layer(PlannedDense, "Dense", width, width), layer(PlannedLayerNorm, "LayerNorm", width)
     lent = tuple(np.empty(size, dtype) for _ in range(3))
     attend = PlannedAttention(4, True, shape, shape, shape, n, dtype, lent)
     relu = PlannedRelu((n, *shape), dtype, True)
@@ -309,3 +309,39 @@ def test_a_step_makes_no_new_arrays() -> None:
 
     step()
     assert allocated(step) < x.nbytes / 8  # NumPy converts through buffers of its own
+
+
+@DTYPES
+@pytest.mark.parametrize(
+    "name, settings",
+    [
+        ("SGD", ()),
+        ("Momentum", (0.9, False)),
+        ("Momentum", (0.9, True)),
+        ("Adagrad", ()),
+        ("RMSprop", ()),
+        ("RMSpropMomentum", (0.9, 1e-8, 0.5)),
+        ("Adam", ()),
+        ("AdamW", (0.1,)),
+    ],
+)
+def test_optimizers_move_long_vectors_in_pieces(name: str, settings: tuple[Any, ...], dtype: Any) -> None:
+    shapes = {"a": (3,), "b": (401, 503), "c": (1, 150001)}
+    moved = []
+    for module in (optimizers, planned):
+        parameters = {
+            path: Parameter(shape, lambda rng, shape: rng.standard_normal(shape)) for path, shape in shapes.items()
+        }
+        for seed, parameter in enumerate(parameters.values()):
+            parameter.reset(np.random.default_rng(seed), dtype)
+        optimizer = getattr(module, name)(parameters, *settings)
+        for step, rate in enumerate((0.01, 0.0, 0.02)):
+            for seed, parameter in enumerate(parameters.values()):
+                parameter.grad[...] = random(parameter.shape, dtype, 10 * step + seed)
+            optimizer.update(rate)
+        moved.append((parameters, optimizer.memory))
+    (textbook, memory), (found, remembered) = moved
+    for path, parameter in textbook.items():
+        assert_close(found[path].value, parameter.value, dtype, path)
+        for slot, values in memory.items():
+            assert_close(remembered[slot][path], values[path], dtype, f"{path}/{slot}")

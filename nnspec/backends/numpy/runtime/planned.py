@@ -1,6 +1,6 @@
 """Optimizers as `-O1` plans them: all parameters are views of one vector, and so are
 their gradients and what is remembered of each, so that a step is a few calls without
-new arrays.
+new arrays; long vectors pass in pieces, each once through the cache.
 
 The rules are those of `optimizers.py`; what is computed is equal up to rounding.
 """
@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nnspec.backends.numpy.runtime.module import Parameter
+from nnspec.kernels.planned_rows import numbers, stretches
 
 Array = np.ndarray[Any, Any]
 
@@ -34,7 +35,13 @@ class Optimizer:
             parameter.value = self.value[part].reshape(parameter.shape)
             parameter.grad = self.grad[part].reshape(parameter.shape)
         self.vectors = {slot: np.zeros_like(self.value) for slot in self.slots}
-        self.work = np.empty_like(self.value)
+        parts = stretches(self.value.size)
+        work = np.empty(parts[0].stop if parts else 0, self.value.dtype)
+        vectors = self.value, self.grad, *self.vectors.values()
+        self.pieces = [
+            (work[: part.stop - part.start], *(vector[part] for vector in vectors))
+            for part in parts
+        ]
 
     def parts(self) -> Iterator[tuple[slice, Parameter]]:
         """Each parameter and where it stands in the vectors."""
@@ -65,21 +72,30 @@ class Optimizer:
         return [self.grad]
 
     def update(self, lr: float) -> None:
-        """One step along the gradients; leaves what was taken off in `work`."""
+        """One step along the gradients."""
         self.step += 1
-        self.change(lr, self.grad, self.work, *self.vectors.values())
-        self.value -= self.work
+        factors = numbers(self.value.dtype, *self.factors(lr))
+        for vectors in self.pieces:
+            self.move(factors, *vectors)
 
-    def change(self, lr: float, grad: Array, work: Array, *memory: Array) -> None:
-        """What is taken off, into `work`; moves the memory on, in place."""
+    def factors(self, lr: float) -> tuple[float, ...]:
+        """The numbers that a step multiplies with or adds."""
+        return (lr,)
+
+    def move(self, factors: list[Array], *vectors: Array) -> None:
+        """One step of a piece of all vectors, in place: one to work in, the value, the
+        gradient, the memory.
+        """
         raise NotImplementedError
 
 
 class SGD(Optimizer):
     """w -= lr * g."""
 
-    def change(self, lr: float, grad: Array, work: Array, *memory: Array) -> None:
+    def move(self, factors: list[Array], *vectors: Array) -> None:
+        (lr,), (work, value, grad) = factors, vectors
         np.multiply(grad, lr, out=work)
+        value -= work
 
 
 class Momentum(Optimizer):
@@ -97,16 +113,20 @@ class Momentum(Optimizer):
         self.momentum = momentum
         self.nesterov = nesterov
 
-    def change(self, lr: float, grad: Array, work: Array, *memory: Array) -> None:
-        (v,) = memory
-        v *= self.momentum
+    def factors(self, lr: float) -> tuple[float, ...]:
+        return lr, self.momentum
+
+    def move(self, factors: list[Array], *vectors: Array) -> None:
+        (lr, momentum), (work, value, grad, v) = factors, vectors
+        v *= momentum
         v += grad
         if self.nesterov:
-            np.multiply(v, self.momentum, out=work)
+            np.multiply(v, momentum, out=work)
             work += grad
             work *= lr
         else:
             np.multiply(v, lr, out=work)
+        value -= work
 
 
 class Adagrad(Optimizer):
@@ -118,14 +138,18 @@ class Adagrad(Optimizer):
         super().__init__(parameters)
         self.eps = eps
 
-    def change(self, lr: float, grad: Array, work: Array, *memory: Array) -> None:
-        (s,) = memory
+    def factors(self, lr: float) -> tuple[float, ...]:
+        return lr, self.eps
+
+    def move(self, factors: list[Array], *vectors: Array) -> None:
+        (lr, eps), (work, value, grad, s) = factors, vectors
         np.multiply(grad, grad, out=work)
         s += work
         np.sqrt(s, out=work)
-        work += self.eps
+        work += eps
         np.divide(grad, work, out=work)
         work *= lr
+        value -= work
 
 
 class RMSprop(Optimizer):
@@ -143,16 +167,27 @@ class RMSprop(Optimizer):
         self.alpha = alpha
         self.eps = eps
 
-    def change(self, lr: float, grad: Array, work: Array, *memory: Array) -> None:
-        (s,) = memory
+    def factors(self, lr: float) -> tuple[float, ...]:
+        return lr, self.alpha, 1.0 - self.alpha, self.eps
+
+    def move(self, factors: list[Array], *vectors: Array) -> None:
+        work, value, grad, s = vectors
+        self.normalise(factors, work, grad, s)
+        work *= factors[0]
+        value -= work
+
+    def normalise(
+        self, factors: list[Array], work: Array, grad: Array, s: Array
+    ) -> None:
+        """g / (sqrt(s) + eps) into `work`, with the next s."""
+        _, alpha, rest, eps, *_ = factors
         np.multiply(grad, grad, out=work)
-        work *= 1.0 - self.alpha
-        s *= self.alpha
+        work *= rest
+        s *= alpha
         s += work
         np.sqrt(s, out=work)
-        work += self.eps
+        work += eps
         np.divide(grad, work, out=work)
-        work *= lr
 
 
 class RMSpropMomentum(RMSprop):
@@ -170,19 +205,24 @@ class RMSpropMomentum(RMSprop):
         super().__init__(parameters, alpha, eps)
         self.momentum = momentum
 
-    def change(self, lr: float, grad: Array, work: Array, *memory: Array) -> None:
-        s, v = memory
-        super().change(1.0, grad, work, s)
-        v *= self.momentum
+    def factors(self, lr: float) -> tuple[float, ...]:
+        return *super().factors(lr), self.momentum
+
+    def move(self, factors: list[Array], *vectors: Array) -> None:
+        work, value, grad, s, v = vectors
+        self.normalise(factors, work, grad, s)
+        v *= factors[-1]
         v += work
-        np.multiply(v, lr, out=work)
+        np.multiply(v, factors[0], out=work)
+        value -= work
 
 
 class Adam(Optimizer):
     """w -= lr * m' / (sqrt(v') + eps), the moments m' and v' without their bias to 0.
 
     m = b1 * m + (1 - b1) * g and v = b2 * v + (1 - b2) * g^2; m' = m / (1 - b1^t) and
-    v' = v / (1 - b2^t) at step t (Kingma and Ba, 2015).
+    v' = v / (1 - b2^t) at step t (Kingma and Ba, 2015). With r = sqrt(1 - b2^t) that is
+    w -= lr * r / (1 - b1^t) * m / (sqrt(v) + eps * r).
     """
 
     slots = ("exp_avg", "exp_avg_sq")
@@ -195,24 +235,31 @@ class Adam(Optimizer):
         eps: float = 1e-8,
     ) -> None:
         super().__init__(parameters)
+        self.eps = eps
         self.beta1 = beta1
         self.beta2 = beta2
-        self.eps = eps
+        betas = beta1, 1.0 - beta1, beta2, 1.0 - beta2
+        self.betas = numbers(self.value.dtype, *betas)
 
-    def change(self, lr: float, grad: Array, work: Array, *memory: Array) -> None:
-        m, v = memory
-        np.multiply(grad, 1.0 - self.beta1, out=work)
-        m *= self.beta1
+    def factors(self, lr: float) -> tuple[float, ...]:
+        root = (1.0 - self.beta2**self.step) ** 0.5
+        return lr * root / (1.0 - self.beta1**self.step), self.eps * root
+
+    def move(self, factors: list[Array], *vectors: Array) -> None:
+        (rate, eps, *_), (work, value, grad, m, v) = factors, vectors
+        beta1, rest1, beta2, rest2 = self.betas
+        np.multiply(grad, rest1, out=work)
+        m *= beta1
         m += work
         np.multiply(grad, grad, out=work)
-        work *= 1.0 - self.beta2
-        v *= self.beta2
+        work *= rest2
+        v *= beta2
         v += work
         np.sqrt(v, out=work)
-        work *= (1.0 - self.beta2**self.step) ** -0.5
-        work += self.eps
+        work += eps
         np.divide(m, work, out=work)
-        work *= lr / (1.0 - self.beta1**self.step)
+        work *= rate
+        value -= work
 
 
 class AdamW(Adam):
@@ -229,7 +276,10 @@ class AdamW(Adam):
         super().__init__(parameters, beta1, beta2, eps)
         self.decay = decay
 
-    def update(self, lr: float) -> None:
-        """One step along the gradients, after the decay."""
-        self.value *= 1.0 - lr * self.decay
-        super().update(lr)
+    def factors(self, lr: float) -> tuple[float, ...]:
+        return *super().factors(lr), 1.0 - lr * self.decay
+
+    def move(self, factors: list[Array], *vectors: Array) -> None:
+        value = vectors[1]
+        value *= factors[-1]
+        super().move(factors, *vectors)
