@@ -98,7 +98,8 @@ def test_forms_of_convolution_agree(spec: str, tmp_path: Path) -> None:
 @pytest.mark.jax
 def test_steps_in_one_loop_and_a_last_smaller_batch_are_those_of_the_textbook(tmp_path: Path) -> None:
     pytest.importorskip("jax")
-    graph = graph_of(SPECS["odd sizes, strides, dilation, a kernel that is not square, ties in pools"] + TRAIN)
+    text = "model M { input x: float32[2, 5, 7]; target y: class(3); output z = x -> conv(3, 3, stride = 2)"
+    graph = graph_of(f"{text} -> tanh -> max_pool(2) -> flatten -> dense(3) }}{TRAIN}")
     data, order = random_batch(graph, 8, 0, "float64"), random(0, "order").permutation(8)
     forms = [("dot", "scan"), ("chunks", "loop")]
     planned = [driver(graph, tmp_path, Choice("convolution", c, ""), Choice("steps", s, "")) for c, s in forms]
@@ -132,6 +133,32 @@ def test_a_chunk_of_any_length_gives_the_same_bits_without_compiling_anew(tmp_pa
     for path, value in whole.state().items():
         np.testing.assert_array_equal(pieces.state()[path], value)
     assert pieces.module.train_steps._cache_size() == 1
+
+
+@pytest.mark.jax
+def test_compiled_programs_are_kept_where_the_user_has_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jax = pytest.importorskip("jax")
+    from nnspec.backends.jax import kept
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    before = jax.config.jax_enable_compilation_cache, jax.config.jax_persistent_cache_min_compile_time_secs
+    try:
+        jax.config.update("jax_enable_compilation_cache", False)
+        kept.keep_compiled()
+        assert jax.config.jax_compilation_cache_dir is None
+        jax.config.update("jax_enable_compilation_cache", True)
+        kept.keep_compiled()
+        folder = Path(jax.config.jax_compilation_cache_dir)
+        assert folder.parent == tmp_path / "nnspec"
+        assert folder.stat().st_mode & 0o077 == 0
+    finally:
+        jax.config.update("jax_compilation_cache_dir", None)
+        jax.config.update("jax_enable_compilation_cache", before[0])
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", before[1])
+    for k in range(2 * kept.MOST + 3):
+        (folder / f"{k}").touch()
+    kept.prune(folder)
+    assert len(list(folder.iterdir())) == 2 * kept.MOST
 
 
 # ---------------------------------------------------------------- what is chosen

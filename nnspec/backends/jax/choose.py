@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 # steps: several in one compiled loop, or a Python loop over compiled steps.
 # convolution: `dot`, one product with all patches, the batch innermost in memory; `chunks`, XLA's convolution with
 # channels innermost, its weight gradient from a few images at a time; `lax`, XLA's convolution as it is.
-FORMS: dict[str, tuple[str, ...]] = {"steps": ("scan", "loop"), "convolution": ("dot", "chunks", "lax")}
+# compilation: compiled programs are kept on disk for the next run, or made afresh.
+FORMS: dict[str, tuple[str, ...]] = {
+    "steps": ("scan", "loop"),
+    "convolution": ("dot", "chunks", "lax"),
+    "compilation": ("kept", "fresh"),
+}
 
 # Patches of the largest layer, beyond which one product with all of them is bound by memory (in bytes).
 # LeNet-5 at batch 64 has 5 MB (dot 1.35, chunks 0.8), ResNet-20 at batch 128 has 75 MB (dot 0.35, chunks 0.65).
@@ -29,9 +34,10 @@ LARGE = 16e6
 
 
 def choose(graph: Graph, run: Run, wanted: Mapping[str, str]) -> Choices:
-    """Both choices. Raises ValueError where a form was asked for that the model cannot have."""
+    """All choices. Raises ValueError where a form was asked for that the model cannot have."""
     convolution = _convolution(graph, run, wanted.get("convolution", ""))
-    return _steps(graph, run, wanted.get("steps", ""), convolution.value), convolution
+    steps = _steps(graph, run, wanted.get("steps", ""), convolution.value)
+    return steps, convolution, _compilation(wanted.get("compilation", ""))
 
 
 def _convolution(graph: Graph, run: Run, wanted: str) -> Choice:
@@ -71,3 +77,9 @@ def _steps(graph: Graph, run: Run, wanted: str, convolution: str) -> Choice:
     if convolutions(graph) and convolution != "dot":
         return Choice("steps", "loop", "XLA's convolutions are 2 to 20 times slower inside a compiled loop on a CPU")
     return Choice("steps", "scan", "nothing is started from Python, and memory is claimed once for all steps")
+
+
+def _compilation(wanted: str) -> Choice:
+    if wanted:
+        return Choice("compilation", wanted, "asked for")
+    return Choice("compilation", "kept", "another run of the same model need not compile it again")

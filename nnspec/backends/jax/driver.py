@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nnspec.backends.choices import value_of
+from nnspec.backends.jax.kept import keep_compiled
 from nnspec.backends.loading import import_file, require_same_names
 
 if TYPE_CHECKING:
@@ -47,6 +49,8 @@ class Driver:
         seed: int = 0,
         choices: Choices = (),
     ) -> None:
+        if value_of(choices, "compilation") == "kept":
+            keep_compiled()
         self.device = _device(device)
         self.wide = dtype == "float64"
         self.dtype = np.dtype(dtype)
