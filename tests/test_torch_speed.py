@@ -148,6 +148,36 @@ def test_a_compiled_step_trains_as_an_eager_one(tmp_path: Path) -> None:
     _assert_equal(_trained(compiled, _data(GROUPS)), _trained(eager, _data(GROUPS)), rtol=1e-9, atol=1e-11)
 
 
+ALIASES = """
+model Shared {
+    input  image: float32[3, 4, 4]
+    target label: class(2)
+    a = image -> conv(3, 3, padding = 1)
+    before = a -> flatten
+    read_again = image -> batch_norm
+    returned = image -> conv(2, 1)
+    own = (image + read_again) -> relu
+    logits = (a -> relu -> flatten) + before + (read_again -> relu -> flatten) + (read_again -> flatten) +
+        (returned -> relu -> global_avg_pool -> dense(48)) + (own -> flatten)
+    output scores = logits -> dense(2)
+    output kept = returned
+}
+train { minimize = cross_entropy(scores, label); optimizer = sgd(0.1); steps = 9; batch = 4 }
+"""
+
+
+def test_a_relu_overwrites_only_what_nobody_else_reads(tmp_path: Path) -> None:
+    source = emit(graph_of(ALIASES), Options())
+    assert "F.relu(image + read_again, inplace=True)" in source
+    assert source.count("inplace=True") == 1
+    assert "inplace" not in emit(graph_of(ALIASES), Options(optimize=0))
+    textbook, planned = _driver(ALIASES, tmp_path, optimize=0), _driver(ALIASES, tmp_path)
+    planned.load(textbook.state())
+    data = _data(ALIASES)
+    np.testing.assert_allclose(planned.outputs(data)["kept"], textbook.outputs(data)["kept"], rtol=1e-10)
+    _assert_equal(_trained(planned, data), _trained(textbook, data), rtol=1e-10, atol=1e-12)
+
+
 # ---------------------------------------------------------------- what is chosen
 
 WARMING = MLP.replace("cross_entropy(logits, label)", "(1 - exp(-t / 10)) * cross_entropy(logits, label)")

@@ -70,13 +70,13 @@ class Residual(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        z = F.relu(self.bn1(self.conv1(x)))
+        z = F.relu(self.bn1(self.conv1(x)), inplace=True)
         y = self.bn2(self.conv2(z))
         if self.has_downsample:
             skip = self.downsample(x)
         else:
             skip = x
-        return F.relu(y + skip)
+        return F.relu(y + skip, inplace=True)
 
 
 class ResNet(nn.Module):
@@ -99,7 +99,7 @@ class ResNet(nn.Module):
         self.head = nn.Linear(32, 10)
 
     def forward(self, image: Tensor) -> Tensor:
-        x = F.relu(self.bn(self.stem(image)))  # [8, 8, 8]
+        x = F.relu(self.bn(self.stem(image)), inplace=True)  # [8, 8, 8]
         x = self.stages(x)
         x = x.mean((2, 3))  # [32]
         logits = self.head(x)  # [10]

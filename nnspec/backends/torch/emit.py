@@ -71,7 +71,7 @@ def emit(graph: Graph, options: Options = Options()) -> str:  # noqa: B008  # an
     helpers = Writer()
     for definition in program.classes:
         body.blank(2)
-        ModulePrinter(definition).print(body, class_doc(definition, program))
+        ModulePrinter(definition, bool(options.optimize)).print(body, class_doc(definition, program))
     if program.root.name != "Model":
         body.blank(2)
         body.line(f"Model = {program.root.name}")
