@@ -147,5 +147,5 @@ class PlannedAttention:
 
 
 def attention_block(length: int) -> int:
-    """Positions of a causal block: half of a short sequence, else 128."""
-    return min(128, max(64, -(-length // 2)))
+    """Positions of a causal block: measured best from 16 to 256."""
+    return min(length, 64 if length <= 512 else 128)
