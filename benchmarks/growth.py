@@ -121,7 +121,7 @@ def along(curve: str, backend: str) -> list[dict[str, float]]:
 
 
 def stepped(curve: str, backend: str) -> Iterator[dict[str, float]]:
-    """Seconds a step and its multiply-adds, at every point of a curve."""
+    """Seconds a step and its multiply-adds (forwards, and twice that backwards), at every point of a curve."""
     from nnspec.backends.choices import Run, choose
     from nnspec.compiler import load
     from nnspec.passes.cost import totals
@@ -144,7 +144,7 @@ def stepped(curve: str, backend: str) -> Iterator[dict[str, float]]:
         calls = Calls(driver, examples.epoch(1), rows, rates(training, plan, 1, 1, MOST))
         seconds = calls.seconds_a_step()
         costs = totals(graph, plan.batch)
-        yield {"point": point, "seconds": seconds, "macs": 3.0 * costs["macs"] * plan.batch, **costs}
+        yield {**costs, "point": point, "seconds": seconds, "macs": 3 * costs["macs"] * plan.batch}
 
 
 class Calls:

@@ -41,7 +41,8 @@ def _members(program: Program) -> tuple[dict[int, list[str]], list[str]]:
         assert index is not None
         members.setdefault(index, []).append(parameter.path)
     weights = [p.path for p in program.graph.root.parameters() if p.role != "buffer"]
-    return members, [path for path in weights if not any(path in m for m in members.values())]
+    trained = {path for paths in members.values() for path in paths}
+    return members, [path for path in weights if path not in trained]
 
 
 def _limits(training: Training) -> list[tuple[str, str]]:
