@@ -141,14 +141,13 @@ def test_batch_norm_over_a_team(shape: tuple[int, ...], n: int, own: bool, relu:
     dy = RNG.normal(size=y.shape)
     dx = layer.backward(dy * (y > 0) if relu else dy, cache)
     cut = n // 3
-    team, board = Team(2), None
+    team = Team(2)
     results: list[Any] = [None, None]
 
     def work(member: int, part: slice) -> None:
         places, count = Places(), len(x[part])
         lent = np.empty(SPARE) if own else None
-        board = team.board("bn", (5, shape[0]), np.float64)
-        planned = PlannedBatchNorm(other, shape, count, places, np.float64, board, team, member, relu, lent)
+        planned = PlannedBatchNorm(other, shape, count, places, np.float64, "bn", team, member, relu, lent)
         made = from_grid(planned.forward(to_grid(x[part])), (count, *shape)).copy()
         back = from_grid(planned.backward(to_grid(dy[part])), (count, *shape)).copy()
         results[member] = made, back, places(other.weight), places(other.bias)
@@ -159,7 +158,6 @@ def test_batch_norm_over_a_team(shape: tuple[int, ...], n: int, own: bool, relu:
         thread.start()
     for thread in threads:
         thread.join()
-    assert board is None
     first, second = results
     close(np.concatenate([first[0], second[0]]), np.maximum(y, 0) if relu else y, 1e-9)
     close(np.concatenate([first[1], second[1]]), dx, 1e-9)

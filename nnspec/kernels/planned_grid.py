@@ -175,9 +175,9 @@ class PlannedConv:
                 (shape[1], kernel[0] * channels, columns * self.n),
                 (scratch[key].strides[0], scratch[key].strides[2] * columns, itemsize),
             )
-            size = shape[1], shape[0], kernel[1], columns, self.n
+            room = shape[1], shape[0], kernel[1], columns, self.n
             self.wback = np.empty((shape[0], kernel[1], kernel[0], channels), dtype)
-            self.across = held_in(scratch, size, "across", dtype)
+            self.across = held_in(scratch, room, "across", dtype)
             self.adds = []
             for j in range(kernel[1]):
                 first = j * dilation[1] - padding[1]
@@ -305,7 +305,7 @@ class PlannedBatchNorm:
         n: int,
         gradients: Gradients,
         dtype: Any,
-        board: Array,
+        name: str,
         team: Team,
         member: int,
         relu: bool = False,
@@ -321,7 +321,8 @@ class PlannedBatchNorm:
         self.dweight = gradients(layer.weight) if self.affine else none.copy()
         self.dbias = gradients(layer.bias) if self.affine else none.copy()
         self.team, self.member, self.relu = team, member, relu
-        self.board = board  # (members, 5, C): count, sum, sum of squares; for backward
+        # count, sum, sum of squares; and for backward: sum of dy, of dy times normal
+        self.board = team.board(name, (5, channels), dtype)
         self.y = grid(shape, n, dtype)
         self.dx = None if dx is None else view(dx, self.y.shape)
         blocks, height, _, width, n = self.y.shape

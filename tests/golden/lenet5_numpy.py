@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
+from threading import Barrier
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +18,9 @@ Outs = tuple[Array | None, ...]
 Windows = tuple[tuple[int, ...], ...]  # stride, padding, dilation of each axis
 Sizes = int | tuple[int, ...]  # one for all spatial axes, or one for each
 Numbers = Any  # a number or nested tuples of numbers
+Blocks = tuple[int, int]  # how many blocks, of how many examples each
+Gradients = Callable[[Any], Array]  # where the gradient of a parameter is written
+Area = tuple[slice, slice, slice, slice]  # outputs, and the entries they read
 
 
 class Parameter:
@@ -51,6 +56,7 @@ class Module:
     renamed: ClassVar[dict[str, str]] = {}
     frozen = False  # runs as in evaluation, also while the rest is trained
     dtype: Any = np.float32  # of the numbers it makes itself
+    planned: tuple[Any, ...] = ()  # steps with their arrays, by size of batch
 
 
 def named_members(owner: Any, path: str = "") -> dict[str, Any]:
@@ -127,15 +133,15 @@ def zeros(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return np.zeros(shape)
 
 
+def ones(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """1 everywhere."""
+    return np.ones(shape)
+
+
 def tanh_forward(x: Array, out: Array | None = None) -> tuple[Array, Cache]:
     """y = tanh(x)."""
     y = np.tanh(x, out=out)
     return y, y
-
-
-def tanh_backward(dy: Array, y: Cache) -> Array:
-    dx: Array = dy * (1.0 - y * y)
-    return dx
 
 
 def log_softmax(x: Array, axis: int) -> Array:
@@ -373,17 +379,6 @@ def cross_entropy_forward(
     return per_example(-np.sum(p * log_p, axis=axis), mean), (log_p, p, axis, mean)
 
 
-def cross_entropy_backward(dy: Array, cache: Cache) -> Array:
-    """(softmax - target) where the target sums to one, in general softmax * sum(target)
-    - target.
-    """
-    log_p, p, axis, mean = cache
-    positions = log_p.shape[:axis] + log_p.shape[axis + 1 :]
-    d = np.expand_dims(to_entries(dy, positions, mean), axis)
-    dx: Array = d * (np.exp(log_p) * np.sum(p, axis=axis, keepdims=True) - p)
-    return dx
-
-
 def per_example(entries: Array, mean: bool, total: bool = False) -> Array:
     """entries (N, ...) averaged (or summed) over each example, then over the batch if
     `mean`.
@@ -391,21 +386,6 @@ def per_example(entries: Array, mean: bool, total: bool = False) -> Array:
     axes = tuple(range(1, entries.ndim))
     each = entries.sum(axis=axes) if total else entries.mean(axis=axes)
     return np.asarray(each.mean()) if mean else each
-
-
-def to_entries(
-    dy: Array, shape: tuple[int, ...], mean: bool, total: bool = False
-) -> Array:
-    """The transpose of `per_example`: the gradient of every entry, in a shape that
-    broadcasts to `shape`.
-    """
-    count = (shape[0] if mean else 1) * (
-        1 if total else int(np.prod(shape[1:], dtype=np.int64))
-    )
-    dentries: Array = np.reshape(
-        dy / float(count), (1 if mean else shape[0], *[1] * (len(shape) - 1))
-    )
-    return dentries
 
 
 def weigh_classes(p: Array, axis: int, weight: Numbers) -> Array:
@@ -438,6 +418,674 @@ def spread_labels(
     return hit if smoothing == 0.0 else hit * (1.0 - smoothing) + smoothing / classes
 
 
+BLOCK = 32  # examples of a grid side by side; best of 8 to 64 (L2 of 512 kB)
+
+
+def blocks_of(n: int) -> Blocks:
+    """n examples in blocks of equal size, as near to BLOCK as n can be divided."""
+    count = min(
+        (b for b in range(1, n + 1) if n % b == 0),
+        key=lambda b: abs(np.log2(n / b / BLOCK)),
+    )
+    return count, n // count
+
+
+def grid(shape: tuple[int, ...], n: int, dtype: Any) -> Array:
+    """A new array for n images (C, H, W): [block][h][c][w][n]."""
+    count, size = blocks_of(n)
+    channels, height, width = shape
+    return np.empty((count, height, channels, width, size), dtype)
+
+
+def as_rows(x: Array) -> Array:
+    """A view (block, n, C, H, W) of a grid."""
+    return x.transpose(0, 4, 2, 1, 3)
+
+
+def view(flat: Array, shape: tuple[int, ...]) -> Array:
+    """The beginning of a flat array in a shape."""
+    return flat[: int(np.prod(shape))].reshape(shape)
+
+
+class Team:
+    """The threads that run a step together, each on its part of the batch.
+
+    `size` of them; `member` says which one this is. What they add up, they add in the
+    order of the members, so its bits do not depend on who came first.
+    """
+
+    def __init__(self, size: int = 1) -> None:
+        self.size = size
+        self.barrier = Barrier(size) if size > 1 else None
+        self.boards: dict[str, Array] = {}
+
+    def board(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
+        """An array (size, *shape) that all members know by a name; each writes to its
+        own part.
+        """
+        if name not in self.boards:
+            self.boards[name] = np.zeros((self.size, *shape), dtype)
+        return self.boards[name]
+
+    def meet(self) -> None:
+        """Wait until all have come here: what they wrote before can be read after."""
+        if self.barrier is not None:
+            self.barrier.wait()
+
+    def leave(self) -> None:
+        """Let those who wait for this one go on; for them it is an error."""
+        if self.barrier is not None:
+            self.barrier.abort()
+
+
+class PlannedTanh:
+    """y = tanh(x); dx = dy (1 - y^2)."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any, in_place: bool) -> None:
+        self.y = None if in_place else np.empty(shape, dtype)
+        self.work = np.empty(shape, dtype)
+
+    def forward(self, x: Array) -> Array:
+        y = x if self.y is None else self.y
+        self.result: Array = np.tanh(x, out=y)
+        return y
+
+    def backward(self, dy: Array) -> Array:
+        np.multiply(self.result, self.result, out=self.work)
+        self.work *= dy
+        dy -= self.work
+        return dy
+
+
+MANY = 8  # channels from which a product with one row for each is well filled
+
+
+CHUNK = 1 << 15  # numbers that are worked on together, so that they stay in the cache
+
+
+class WindowRows:
+    """The windows of a block of images (h, C, w, n) as matrices, one for a row of
+    outputs.
+
+    `fill` copies the block once for each column of the kernel, [h][c][j][w'][n]: the
+    kernel's rows are consecutive rows of that, so `columns` (groups, h', K, w' * n)
+    with K = (i, c, j) reads them in place, overlapping. Where rows are apart
+    (dilation, or a stride beyond the kernel), they are copied too.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        kernel: tuple[int, int],
+        stride: tuple[int, int],
+        padding: tuple[int, int],
+        dilation: tuple[int, int],
+        groups: int,
+        n: int,
+        dtype: Any,
+        scratch: dict[Any, Array],
+    ) -> None:
+        channels, height, width = shape
+        self.plain = kernel == stride == (1, 1) and padding == (0, 0) and groups == 1
+        rows = out_size(height, kernel[0], stride[0], padding[0], dilation[0])
+        columns = out_size(width, kernel[1], stride[1], padding[1], dilation[1])
+        self.size = rows, columns
+        self.groups = groups
+        if self.plain:
+            return
+        each = channels // groups
+        apart = dilation[0] > 1 or stride[0] >= kernel[0]
+        key = shape, kernel, stride, padding, dilation, groups, n, "columns"
+        held = rows if apart else (rows - 1) * stride[0] + kernel[0]
+        inner: tuple[int, ...] = (kernel[0], each, kernel[1], columns, n)
+        inner = inner if apart else inner[1:]
+        if key not in scratch:
+            scratch[key] = np.zeros((groups, held, *inner), dtype)
+        self.held = scratch[key]
+        self.copies = []
+        for j in range(kernel[1]):
+            to, source = overlap(
+                width, columns, j * dilation[1] - padding[1], stride[1]
+            )
+            if apart:
+                for i in range(kernel[0]):
+                    first = i * dilation[0] - padding[0]
+                    into, rows_from = overlap(height, rows, first, stride[0])
+                    self.copies.append(
+                        (self.held[:, into, i, :, j, to], rows_from, source)
+                    )
+            else:
+                into, rows_from = overlap(height, held, -padding[0], 1)
+                self.copies.append((self.held[:, into, :, j, to], rows_from, source))
+        step = self.held.strides[1] * (1 if apart else stride[0])
+        size = dtype().itemsize
+        self.columns = np.lib.stride_tricks.as_strided(
+            self.held,
+            (groups, rows, kernel[0] * each * kernel[1], columns * n),
+            (self.held.strides[0], step, columns * n * size, size),
+        )
+
+    def fill(self, x: Array) -> Array:
+        """The columns of a block (h, C, w, n)."""
+        if self.plain:
+            return x.reshape(1, x.shape[0], x.shape[1], -1)
+        height, channels, width, n = x.shape
+        grouped = x.reshape(height, self.groups, channels // self.groups, width, n)
+        for to, rows, columns in self.copies:
+            np.copyto(to, grouped[rows, :, :, columns].swapaxes(0, 1))
+        return self.columns
+
+
+class PlannedConv:
+    """y[o] = bias[o] + sum_c x[c] * weight[o, c] over grids: one product a row of
+    outputs, W (O, K) times the windows of that row (K, w * n).
+
+    dW is the product of dy and the windows, row by row. dx is one of three, by `way`:
+    "turned", the same convolution of dy with the kernel turned round (stride 1, enough
+    channels to fill a product); "rows", the kernel's rows inside a product and its
+    columns added up after (stride 1 down the rows); "spread", W^T dy added up where
+    the windows were read.
+    """
+
+    def __init__(
+        self,
+        layer: Any,
+        shape: tuple[int, ...],
+        n: int,
+        gradients: Gradients,
+        dtype: Any,
+        scratch: dict[Any, Array],
+        dx: Array | None = None,
+    ) -> None:
+        self.weight = layer.weight.value
+        self.dweight = gradients(layer.weight)
+        self.bias = None if layer.bias is None else layer.bias.value[:, None]
+        self.dbias = None if layer.bias is None else gradients(layer.bias)
+        spatial = self.weight.ndim - 2
+        kernel = image_sizes(self.weight.shape[2:], 1, spatial)
+        stride, padding, dilation = (
+            image_sizes(setting, fill, spatial)
+            for setting, fill in zip(layer.settings[:3], (1, 0, 1), strict=True)
+        )
+        groups = layer.settings[3]
+        shape = image_shape(shape)
+        channels = self.weight.shape[0]
+        self.kernel, self.groups = kernel, groups
+        self.count, self.n = blocks_of(n)
+        itemsize = dtype().itemsize
+        parts = shape, kernel, stride, padding, dilation, groups, self.n
+        self.windows = WindowRows(*parts, dtype, scratch)
+        rows, columns = self.windows.size
+        self.y = grid((channels, rows, columns), n, dtype)
+        self.matrix = np.empty(
+            (groups, channels // groups, *self.turned().shape[1:]), dtype
+        )
+        depth = int(np.prod(self.matrix.shape[2:]))
+        self.w = self.matrix.reshape(groups, 1, channels // groups, depth)
+        self.ones = np.ones(columns * self.n, dtype)
+        whole = (groups, rows, channels // groups, depth)
+        self.few = rows * channels * depth <= 8 * CHUNK
+        self.products = held_in(
+            scratch, (whole if self.few else (groups, *whole[2:])), "products", dtype
+        )
+        self.sum = np.empty((groups, channels // groups, depth), dtype)
+        self.dx = None if dx is None else view(dx, grid_shape(shape, n))
+        if self.dx is None:
+            return
+        down = stride[0] == dilation[0] == groups == 1 and padding[0] < kernel[0]
+        across = stride[1] == dilation[1] == 1 and padding[1] < kernel[1]
+        self.way = "rows" if down else "spread"
+        if down and across and shape[0] >= MANY:
+            self.way = "turned"
+        if self.way == "turned":
+            back = (kernel[0] - 1 - padding[0], kernel[1] - 1 - padding[1])
+            size = (channels, rows, columns)
+            self.back = WindowRows(
+                size, kernel, stride, back, dilation, 1, self.n, dtype, scratch
+            )
+            self.wback = np.empty((shape[0], kernel[0], channels, kernel[1]), dtype)
+        elif self.way == "rows":
+            above = kernel[0] - 1 - padding[0]
+            held = shape[1] + kernel[0] - 1
+            key = "rows", shape, kernel, padding, stride, channels, self.n
+            if key not in scratch:
+                scratch[key] = np.zeros((held, channels, columns, self.n), dtype)
+            self.inside = scratch[key][above : above + rows]
+            self.stack = np.lib.stride_tricks.as_strided(
+                scratch[key],
+                (shape[1], kernel[0] * channels, columns * self.n),
+                (scratch[key].strides[0], scratch[key].strides[2] * columns, itemsize),
+            )
+            room = shape[1], shape[0], kernel[1], columns, self.n
+            self.wback = np.empty((shape[0], kernel[1], kernel[0], channels), dtype)
+            self.across = held_in(scratch, room, "across", dtype)
+            self.adds = []
+            for j in range(kernel[1]):
+                first = j * dilation[1] - padding[1]
+                source, to = overlap(shape[2], columns, first, stride[1])
+                part = self.across[:, :, j, source]
+                self.adds.append((part, slice(None), to))
+        else:
+            self.spread = held_in(
+                scratch, (groups, rows, depth, columns * self.n), "spread", dtype
+            )
+            self.adds = self.sums(shape, stride, padding, dilation)
+
+    def turned(self) -> Array:
+        """The weight (O, C, i, j) as (O, i, C, j), in the order of the columns."""
+        w = self.weight.reshape(*self.weight.shape[:2], *self.kernel)
+        turned: Array = w.transpose(0, 2, 1, 3)
+        return turned
+
+    def forward(self, x: Array) -> Array:
+        self.x = x
+        self.matrix.reshape(self.turned().shape)[...] = self.turned()
+        for image, y in zip(x, self.y, strict=True):
+            rows, channels = y.shape[:2]
+            out = y.reshape(rows, self.groups, channels // self.groups, -1)
+            np.matmul(self.w, self.windows.fill(image), out=out.swapaxes(0, 1))
+            if self.bias is not None:
+                flat = y.reshape(rows, channels, -1)
+                flat += self.bias
+        return self.y
+
+    def backward(self, dy: Array) -> Array | None:
+        self.backward_parameters(dy)
+        if self.dx is None:
+            return None
+        w = self.weight.reshape(*self.weight.shape[:2], *self.kernel)
+        if self.way == "turned":
+            self.wback[...] = w[:, :, ::-1, ::-1].transpose(1, 2, 0, 3)
+            w = self.wback.reshape(len(self.wback), -1)
+            for d, dx in zip(dy, self.dx, strict=True):
+                out = dx.reshape(*dx.shape[:2], -1)
+                np.matmul(w, self.back.fill(d)[0], out=out)
+            return self.dx
+        if self.way == "rows":
+            self.wback[...] = w[:, :, ::-1].transpose(1, 3, 2, 0)
+            w = self.wback.reshape(self.wback.shape[0] * self.wback.shape[1], -1)
+            out = self.across.reshape(len(self.across), len(w), -1)
+            for d, dx in zip(dy, self.dx, strict=True):
+                self.inside[...] = d
+                np.matmul(w, self.stack, out=out)
+                dx[...] = 0.0
+                for part, to_rows, to_columns in self.adds:
+                    dx[to_rows, :, to_columns] += part
+            return self.dx
+        transposed = self.w.swapaxes(2, 3)
+        for d, dx in zip(dy, self.dx, strict=True):
+            rows, channels = d.shape[:2]
+            d = d.reshape(rows, self.groups, channels // self.groups, -1)
+            np.matmul(transposed, d.swapaxes(0, 1), out=self.spread)
+            dx[...] = 0.0
+            for part, to_rows, to_columns in self.adds:
+                target = dx.reshape(dx.shape[0], self.groups, -1, *dx.shape[2:])
+                target[to_rows, :, :, to_columns] += part
+        return self.dx
+
+    def backward_parameters(self, dy: Array) -> None:
+        for b, (image, d) in enumerate(zip(self.x, dy, strict=True)):
+            rows, channels = d.shape[:2]
+            d = d.reshape(rows, self.groups, channels // self.groups, -1)
+            d = d.swapaxes(0, 1)
+            columns = self.windows.fill(image).swapaxes(2, 3)
+            if self.few:
+                np.matmul(d, columns, out=self.products)
+                part = np.add.reduce(self.products, axis=1)
+                self.sum[...] = part if b == 0 else self.sum + part
+                continue
+            for row in range(rows):
+                np.matmul(d[:, row], columns[:, row], out=self.products)
+                if b == 0 and row == 0:
+                    self.sum[...] = self.products
+                else:
+                    self.sum += self.products
+        turned = self.sum.reshape(self.turned().shape).transpose(0, 2, 1, 3)
+        self.dweight[...] = turned.reshape(self.dweight.shape)
+        if self.dbias is not None:
+            sum_of_channels(dy, self.ones, self.dbias)
+
+    def sums(
+        self,
+        shape: tuple[int, ...],
+        stride: tuple[int, int],
+        padding: tuple[int, int],
+        dilation: tuple[int, int],
+    ) -> list[tuple[Array, slice, slice]]:
+        """Which part of `spread` is added to which rows and columns of dx."""
+        _, height, width = shape
+        rows, columns = self.windows.size
+        spread = self.spread.reshape(
+            self.groups, rows, self.kernel[0], -1, self.kernel[1], columns, self.n
+        )
+        found = []
+        for i in range(self.kernel[0]):
+            first = i * dilation[0] - padding[0]
+            from_rows, to_rows = overlap(height, rows, first, stride[0])
+            for j in range(self.kernel[1]):
+                first = j * dilation[1] - padding[1]
+                from_columns, to_columns = overlap(width, columns, first, stride[1])
+                part = spread[:, from_rows, i, :, j, from_columns].swapaxes(0, 1)
+                found.append((part, to_rows, to_columns))
+        return found
+
+
+class PlannedAvgPool:
+    """The mean of each window of a grid, divided by its size as PyTorch counts it."""
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        n: int,
+        dtype: Any,
+        size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil: bool = False,
+        count_include_pad: bool = True,
+        dx: Array | None = None,
+    ) -> None:
+        self.areas, size_out = pool_areas(shape, size, stride, padding, ceil)
+        spatial = len(shape) - 1
+        settings = window_settings(size, stride, padding, spatial)
+        counts = size_out[-spatial:]
+        sizes = window_sizes(tuple(shape[1:]), *settings, counts, count_include_pad)
+        shape = image_shape(shape)
+        self.tiles = tiles(self.areas, image_shape(shape))
+        self.factor = (1.0 / sizes.reshape(size_out)).astype(dtype)[:, None, :, None]
+        if np.all(self.factor == self.factor.flat[0]):
+            self.factor = np.asarray(self.factor.flat[0])
+        self.y = grid((shape[0], *size_out), n, dtype)
+        self.dx = None if dx is None else view(dx, grid_shape(shape, n))
+        self.part = np.empty(self.y.shape[1:], dtype)
+
+    def forward(self, x: Array) -> Array:
+        for image, y in zip(x, self.y, strict=True):
+            if self.tiles:
+                (_, _, *first), (_, _, *second), *rest = self.tiles
+                parts = image[first[0], :, first[1]], image[second[0], :, second[1]]
+                np.add(*parts, out=y)
+                for _, _, from_rows, from_columns in rest:
+                    y += image[from_rows, :, from_columns]
+            else:
+                y[...] = 0.0
+                for rows, columns, from_rows, from_columns in self.areas:
+                    y[rows, :, columns] += image[from_rows, :, from_columns]
+            y *= self.factor
+        return self.y
+
+    def backward(self, dy: Array) -> Array | None:
+        if self.dx is None:
+            return None
+        for d, dx in zip(dy, self.dx, strict=True):
+            np.multiply(d, self.factor, out=self.part)
+            if self.tiles:
+                for _, _, to_rows, to_columns in self.tiles:
+                    dx[to_rows, :, to_columns] = self.part
+                continue
+            dx[...] = 0.0
+            for rows, columns, to_rows, to_columns in self.areas:
+                dx[to_rows, :, to_columns] += self.part[rows, :, columns]
+        return self.dx
+
+
+class PlannedToGrid:
+    """Rows (N, C, H, W) as a grid."""
+
+    def __init__(
+        self, shape: tuple[int, ...], n: int, dtype: Any, dx: Array | None = None
+    ) -> None:
+        self.y = grid(image_shape(shape), n, dtype)
+        self.dx = None if dx is None else view(dx, (n, *shape))
+
+    def forward(self, x: Array) -> Array:
+        rows = as_rows(self.y)
+        rows[...] = x.reshape(rows.shape)
+        return self.y
+
+    def backward(self, dy: Array) -> Array | None:
+        if self.dx is not None:
+            rows = as_rows(dy)
+            self.dx.reshape(rows.shape)[...] = rows
+        return self.dx
+
+
+class PlannedToRows:
+    """A grid as rows (N, C, H, W), or (N, C * H * W) where it is flattened."""
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        n: int,
+        dtype: Any,
+        flat: bool = False,
+        dx: Array | None = None,
+    ) -> None:
+        self.y = np.empty((n, int(np.prod(shape))) if flat else (n, *shape), dtype)
+        self.dx = None
+        if dx is not None:
+            self.dx = view(dx, grid_shape(image_shape(shape), n))
+
+    def forward(self, x: Array) -> Array:
+        rows = as_rows(x)
+        self.y.reshape(rows.shape)[...] = rows
+        return self.y
+
+    def backward(self, dy: Array) -> Array | None:
+        if self.dx is not None:
+            rows = as_rows(self.dx)
+            rows[...] = dy.reshape(rows.shape)
+        return self.dx
+
+
+def out_size(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
+    """How many windows fit an axis."""
+    return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+
+
+def overlap(size: int, count: int, first: int, stride: int) -> tuple[slice, slice]:
+    """Which of `count` windows have their entry number `first` + stride * m inside an
+    axis of a size, and where those entries stand.
+    """
+    start = max(0, -(first // stride))
+    stop = max(start, min(count, (size - 1 - first) // stride + 1))
+    inside = slice(start * stride + first, (stop - 1) * stride + first + 1, stride)
+    return slice(start, stop), inside if stop > start else slice(0, 0)
+
+
+def image_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """(C, L) as an image of one row, (C, 1, L)."""
+    return shape if len(shape) == 3 else (shape[0], 1, shape[1])
+
+
+def image_sizes(setting: Any, fill: int, spatial: int) -> tuple[int, int]:
+    """A setting for both axes of an image; where there is one, the rows have `fill`."""
+    sizes = setting if isinstance(setting, tuple) else (setting,) * spatial
+    return sizes if spatial == 2 else (fill, sizes[0])
+
+
+def grid_shape(shape: tuple[int, ...], n: int) -> tuple[int, ...]:
+    """The shape of the grid of n images (C, H, W)."""
+    count, size = blocks_of(n)
+    return count, shape[1], shape[0], shape[2], size
+
+
+def held_in(
+    scratch: dict[Any, Array], shape: tuple[int, ...], name: str, dtype: Any
+) -> Array:
+    """An array that all kernels share which want this name and size."""
+    size = int(np.prod(shape))
+    if (name, size) not in scratch:
+        scratch[name, size] = np.empty(size, dtype)
+    return scratch[name, size].reshape(shape)
+
+
+def sum_of_channels(dy: Array, ones: Array, out: Array) -> None:
+    """The sum of a grid over all but channels."""
+    flat = dy.reshape(-1, dy.shape[2], dy.shape[3] * dy.shape[4])
+    np.add.reduce(np.matmul(flat, ones), axis=0, out=out)
+
+
+def tiles(areas: list[Area], shape: tuple[int, ...]) -> list[Area]:
+    """The areas of a pool, if together they are every entry of the image once."""
+    seen = np.zeros(shape[1:], int)
+    for rows, columns, from_rows, from_columns in areas:
+        seen[from_rows, from_columns] += 1
+        if (rows.start, columns.start) != (0, 0) or len(areas) < 2:
+            return []
+    return areas if np.all(seen == 1) else []
+
+
+def pool_areas(
+    shape: tuple[int, ...], size: Any, stride: Any, padding: Any, ceil: bool
+) -> tuple[list[Area], tuple[int, int]]:
+    """For every offset in a window: which outputs have it inside the image, and where
+    it stands there. And how many windows there are.
+    """
+    spatial = len(shape) - 1
+    settings = window_settings(size, stride, padding, spatial)
+    counts = window_counts(tuple(shape[1:]), *settings, ceil)
+    kernel, step = (image_sizes(s, 1, spatial) for s in settings[:2])
+    first = image_sizes(settings[2], 0, spatial)
+    rows, columns = image_sizes(tuple(counts), 1, spatial)
+    _, height, width = image_shape(shape)
+    found = []
+    for i in range(kernel[0]):
+        to_rows, from_rows = overlap(height, rows, i - first[0], step[0])
+        for j in range(kernel[1]):
+            to, source = overlap(width, columns, j - first[1], step[1])
+            found.append((to_rows, to, from_rows, source))
+    return found, (rows, columns)
+
+
+class PlannedCrossEntropy:
+    """L = mean of -log softmax(z)[label] over `total` examples, the classes along the
+    last axis; dz = (softmax(z) - one_hot(label)) / count.
+    """
+
+    def __init__(self, shape: tuple[int, ...], n: int, dtype: Any, total: int) -> None:
+        self.classes = shape[-1]
+        positions = int(np.prod(shape[:-1]))
+        self.parts = stretches(n * positions, self.classes)
+        step = self.parts[0].stop
+        self.ones = np.ones(self.classes, dtype)
+        count = total * positions
+        self.count, self.share = numbers(dtype, count, 1.0 / count)
+        start = np.arange(step) * self.classes  # of each row
+        buffers = (
+            start,
+            np.empty_like(start),  # where the logits of the labels are
+            np.empty((step, self.classes), dtype),  # e
+            np.empty((step, 1), dtype),  # sum
+            np.empty(step, dtype),  # picked
+            np.empty(step, dtype),  # log
+            np.full(step, self.share),
+        )
+        self.buffers = [
+            tuple(buffer[: part.stop - part.start] for buffer in buffers)
+            for part in self.parts
+        ]
+
+    def forward(self, z: Array, label: Array) -> Any:
+        self.dz = z
+        if z.ndim > 2:
+            z, label = z.reshape(-1, self.classes), label.reshape(-1)
+        if len(self.parts) == 1:
+            return self.piece(z, label, self.buffers[0])
+        return sum(
+            self.piece(z[part], label[part], buffers)
+            for part, buffers in zip(self.parts, self.buffers, strict=True)
+        )
+
+    def piece(self, z: Array, label: Array, buffers: tuple[Array, ...]) -> Any:
+        """The loss of some rows, whose logits become their gradient."""
+        start, index, e, column, picked, log, shares = buffers
+        total = column.reshape(-1)
+        flat = z.reshape(-1)
+        np.add(start, label, out=index)
+        # One maximum for all rows is faster than one for each, and does as well where
+        # no row is far below it.
+        self.exp(z, flat[flat.argmax(), ...], index, picked, e, total)
+        if not total[total.argmin()] > 1e-6:
+            self.exp(z, z.max(axis=1, keepdims=True), index, picked, e, total)
+        np.log(total, out=log)
+        log -= picked  # -log softmax(z)[label]
+        total *= self.count
+        np.divide(e, column, out=z)
+        flat[index] -= self.share
+        return log.dot(shares)
+
+    def exp(
+        self, z: Array, top: Array, index: Array, picked: Array, e: Array, total: Array
+    ) -> None:
+        """e = exp(z - top) and its sums over the classes; picked is z - top at the
+        labels.
+        """
+        np.subtract(z, top, out=e)
+        e.reshape(-1).take(index, None, picked, "clip")
+        np.exp(e, out=e)
+        e.dot(self.ones, total)
+
+    def backward(self) -> Array:
+        return self.dz
+
+
+# Numbers that are worked on together, from one operation to the next. Small enough for
+# a cache, but for the L3: pieces for the L2 (16 thousand) were 2.4 times as slow on two
+# threads, since calls of a few microseconds wait for the interpreter's lock.
+PIECE = 1 << 17
+
+
+def stretches(rows: int, size: int = 1) -> list[slice]:
+    """Rows of a size in parts of about PIECE numbers; the first is the longest."""
+    step = max(1, min(rows, PIECE // size))
+    return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
+
+
+def numbers(dtype: Any, *values: float) -> list[Array]:
+    """Arrays of no axes, which NumPy takes faster than numbers of Python."""
+    return [np.array(value, dtype) for value in values]
+
+
+class PlannedDense:
+    """y = x W^T + b; dx = dy W, dW = dy^T x, db = 1^T dy, over all rows of x."""
+
+    def __init__(
+        self,
+        layer: Any,
+        shape: tuple[int, ...],
+        n: int,
+        gradients: Gradients,
+        dtype: Any,
+        dx: Array | None = None,
+    ) -> None:
+        units, self.features = layer.weight.shape
+        self.weight, self.dweight = layer.weight.value, gradients(layer.weight)
+        self.bias = None if layer.bias is None else layer.bias.value
+        self.dbias = None if layer.bias is None else gradients(layer.bias)
+        self.y = np.empty((n, *shape[:-1], units), dtype)
+        self.rows = self.y.reshape(-1, units)
+        self.ones = np.ones(len(self.rows), dtype)
+        self.dx = None if dx is None else view(dx, (n, *shape))
+
+    def forward(self, x: Array) -> Array:
+        self.x = x if x.ndim == 2 else x.reshape(-1, self.features)
+        self.x.dot(self.weight.T, self.rows)  # less to call than matmul
+        if self.bias is not None:
+            self.rows += self.bias
+        return self.y
+
+    def backward(self, dy: Array) -> Array | None:
+        if dy.ndim != 2:
+            dy = dy.reshape(self.rows.shape)
+        dy.T.dot(self.x, self.dweight)
+        if self.dbias is not None:
+            self.ones.dot(dy, self.dbias)
+        if self.dx is not None:
+            dy.dot(self.weight, self.dx.reshape(self.x.shape))
+        return self.dx
+
+
 def avg_pool_forward(
     x: Array,
     size: Sizes,
@@ -464,17 +1112,6 @@ def avg_pool_forward(
     ).astype(x.dtype)
     y /= divisor
     return y, (divisor, x.shape, padded.shape, size, stride, padding)
-
-
-def avg_pool_backward(dy: Array, cache: Cache, out: Array | None = None) -> Array:
-    """The gradient of a window is shared by its entries alike."""
-    divisor, shape, padded_shape, size, stride, padding = cache
-    dx = empty_like_order(dy, padded_shape[2:])
-    dx[...] = 0.0
-    share = dy / divisor
-    for offset in np.ndindex(*size):
-        dx[window_slice(offset, stride, dy.shape[2:])] += share
-    return crop(dx, shape, padding, out)
 
 
 def empty_like_order(x: Array, spatial: tuple[int, ...]) -> Array:
@@ -567,30 +1204,9 @@ def window_sizes(
     return np.asarray(total)
 
 
-def crop(
-    dx: Array, shape: tuple[int, ...], padding: tuple[int, ...], out: Array | None
-) -> Array:
-    """The part of a padded gradient that belongs to the input of `shape`."""
-    inside = dx[
-        (
-            slice(None),
-            slice(None),
-            *(slice(p, p + n) for p, n in zip(padding, shape[2:], strict=True)),
-        )
-    ]
-    if out is None:
-        return inside
-    out[...] = inside
-    return out
-
-
 def flatten_forward(x: Array) -> tuple[Array, Cache]:
     """All of an example in one axis: (N, ...) -> (N, F)."""
     return x.reshape(x.shape[0], -1), x.shape
-
-
-def flatten_backward(dy: Array, shape: Cache) -> Array:
-    return dy.reshape(shape)
 
 
 class Dense(Module):
@@ -683,7 +1299,13 @@ class Optimizer:
             parameter.value = self.value[part].reshape(parameter.shape)
             parameter.grad = self.grad[part].reshape(parameter.shape)
         self.vectors = {slot: np.zeros_like(self.value) for slot in self.slots}
-        self.work = np.empty_like(self.value)
+        parts = stretches(self.value.size)
+        work = np.empty(parts[0].stop if parts else 0, self.value.dtype)
+        vectors = self.value, self.grad, *self.vectors.values()
+        self.pieces = [
+            (work[: part.stop - part.start], *(vector[part] for vector in vectors))
+            for part in parts
+        ]
 
     def parts(self) -> Iterator[tuple[slice, Parameter]]:
         """Each parameter and where it stands in the vectors."""
@@ -714,13 +1336,20 @@ class Optimizer:
         return [self.grad]
 
     def update(self, lr: float) -> None:
-        """One step along the gradients; leaves what was taken off in `work`."""
+        """One step along the gradients."""
         self.step += 1
-        self.change(lr, self.grad, self.work, *self.vectors.values())
-        self.value -= self.work
+        factors = numbers(self.value.dtype, *self.factors(lr))
+        for vectors in self.pieces:
+            self.move(factors, *vectors)
 
-    def change(self, lr: float, grad: Array, work: Array, *memory: Array) -> None:
-        """What is taken off, into `work`; moves the memory on, in place."""
+    def factors(self, lr: float) -> tuple[float, ...]:
+        """The numbers that a step multiplies with or adds."""
+        return (lr,)
+
+    def move(self, factors: list[Array], *vectors: Array) -> None:
+        """One step of a piece of all vectors, in place: one to work in, the value, the
+        gradient, the memory.
+        """
         raise NotImplementedError
 
 
@@ -739,16 +1368,20 @@ class Momentum(Optimizer):
         self.momentum = momentum
         self.nesterov = nesterov
 
-    def change(self, lr: float, grad: Array, work: Array, *memory: Array) -> None:
-        (v,) = memory
-        v *= self.momentum
+    def factors(self, lr: float) -> tuple[float, ...]:
+        return lr, self.momentum
+
+    def move(self, factors: list[Array], *vectors: Array) -> None:
+        (lr, momentum), (work, value, grad, v) = factors, vectors
+        v *= momentum
         v += grad
         if self.nesterov:
-            np.multiply(v, self.momentum, out=work)
+            np.multiply(v, momentum, out=work)
             work += grad
             work *= lr
         else:
             np.multiply(v, lr, out=work)
+        value -= work
 
 
 def group_of(path: str, patterns: tuple[str, ...]) -> int | None:
@@ -790,6 +1423,93 @@ def load_optimizer_state(optimizers: list[Optimizer], values: dict[str, Array]) 
                 value[...] = values.get(f"{path}/{slot}", 0.0)
 
 
+class Places:
+    """A gradient of its own for each parameter, for a member of a team."""
+
+    def __init__(self) -> None:
+        self.found: dict[int, Array] = {}
+
+    def __call__(self, parameter: Parameter) -> Array:
+        if id(parameter) not in self.found:
+            self.found[id(parameter)] = np.zeros_like(parameter.value)
+        return self.found[id(parameter)]
+
+
+KEPT = (
+    3  # sizes of batches whose arrays a model keeps: a whole batch, the last one, ...
+)
+
+
+def shards(model: Module, make: Any, n: int, parts: int, of: Array) -> Shards:
+    """The planned steps for batches of n examples, made once: anew where `of`, an array
+    of the model, is a new one.
+    """
+    for found in model.planned:
+        if found.n == n and found.of is of:
+            same: Shards = found
+            return same
+    made = Shards(model, make, n, parts, of)
+    kept = [old for old in model.planned if old.of is of]
+    model.planned = (*kept[1 - KEPT :], made)
+    return made
+
+
+class Shards:
+    """The steps of a team on a batch of n examples.
+
+    The number of parts decides the bits of a sum, so it depends on nothing but
+    `parts` and n.
+    """
+
+    def __init__(self, model: Module, make: Any, n: int, parts: int, of: Array) -> None:
+        self.n = n
+        count = max(1, min(parts, n))
+        self.parts = [slice(n * i // count, n * (i + 1) // count) for i in range(count)]
+        self.of = of
+        self.team = Team(count)
+        self.places = [Places() for _ in range(count - 1)]
+        self.threads: ThreadPoolExecutor | None = None
+        if count > 1:  # what overflows is looked at by who reads the loss
+            self.threads = ThreadPoolExecutor(count - 1, "part", ignore_overflow)
+        every = named_parameters(model).values()
+        self.learnt = [p for p in every if p.trainable]
+        where: list[Gradients] = [lambda parameter: parameter.grad, *self.places]
+        self.steps = [
+            make(model, p.stop - p.start, n, model.dtype, where[i], self.team, i)
+            for i, p in enumerate(self.parts)
+        ]
+
+    def run(self, data: dict[str, Array], rows: Array, *rng: Any) -> Any:
+        """The loss of the examples `rows`; gradients are in their places after."""
+        if self.threads is None:
+            return self.one(0, data, rows, *rng)
+        others = [
+            self.threads.submit(self.one, member, data, rows)
+            for member in range(1, len(self.steps))
+        ]
+        loss = self.one(0, data, rows)
+        for other, places in zip(others, self.places, strict=True):
+            loss = loss + other.result()
+            for parameter in self.learnt:
+                parameter.grad += places(parameter)
+        return loss
+
+    def one(self, member: int, data: dict[str, Array], rows: Array, *rng: Any) -> Any:
+        """The part of one member."""
+        part = rows[self.parts[member]]
+        batch = {name: values.take(part, axis=0) for name, values in data.items()}
+        try:
+            return self.steps[member].run(batch, *rng)
+        except BaseException:
+            self.team.leave()  # nobody waits for one that does not come
+            raise
+
+
+def ignore_overflow() -> None:
+    """For a thread of a team."""
+    np.seterr(all="ignore")
+
+
 class LeNet5(Module):
     """image [1, 28, 28] -> logits [10], for one example."""
 
@@ -800,62 +1520,20 @@ class LeNet5(Module):
         self.dense2 = Dense(120, 84)
         self.dense3 = Dense(84, 10)
 
-    def forward(self, image: Array) -> tuple[Array, Cache]:
-        x, conv1_cache = self.conv1.forward(image)  # [6, 28, 28]
-        x, tanh_cache = tanh_forward(x)
-        x, avg_pool_cache = avg_pool_forward(x, 2)  # [6, 14, 14]
-        x, conv2_cache = self.conv2.forward(x)  # [16, 10, 10]
-        x, tanh_cache_2 = tanh_forward(x)
-        x, avg_pool_cache_2 = avg_pool_forward(x, 2)  # [16, 5, 5]
-        x, flatten_cache = flatten_forward(x)  # [400]
-        x, dense1_cache = self.dense1.forward(x)  # [120]
-        x, tanh_cache_3 = tanh_forward(x)
-        x, dense2_cache = self.dense2.forward(x)  # [84]
-        x, tanh_cache_4 = tanh_forward(x)
-        logits, dense3_cache = self.dense3.forward(x)  # [10]
-        cache = (
-            conv1_cache,
-            tanh_cache,
-            avg_pool_cache,
-            conv2_cache,
-            tanh_cache_2,
-            avg_pool_cache_2,
-            flatten_cache,
-            dense1_cache,
-            tanh_cache_3,
-            dense2_cache,
-            tanh_cache_4,
-            dense3_cache,
-        )
-        return logits, cache
-
-    def backward(self, dlogits: Array, cache: Cache) -> None:
-        (
-            conv1_cache,
-            tanh_cache,
-            avg_pool_cache,
-            conv2_cache,
-            tanh_cache_2,
-            avg_pool_cache_2,
-            flatten_cache,
-            dense1_cache,
-            tanh_cache_3,
-            dense2_cache,
-            tanh_cache_4,
-            dense3_cache,
-        ) = cache
-        dx = self.dense3.backward(dlogits, dense3_cache)
-        dx = tanh_backward(dx, tanh_cache_4)
-        dx = self.dense2.backward(dx, dense2_cache)
-        dx = tanh_backward(dx, tanh_cache_3)
-        dx = self.dense1.backward(dx, dense1_cache)
-        dx = flatten_backward(dx, flatten_cache)
-        dx = avg_pool_backward(dx, avg_pool_cache_2)
-        dx = tanh_backward(dx, tanh_cache_2)
-        dx = self.conv2.backward(dx, conv2_cache)
-        dx = avg_pool_backward(dx, avg_pool_cache)
-        dx = tanh_backward(dx, tanh_cache)
-        self.conv1.backward_parameters(dx, conv1_cache)
+    def forward(self, image: Array) -> Array:
+        x, _ = self.conv1.forward(image)  # [6, 28, 28]
+        x, _ = tanh_forward(x)
+        x, _ = avg_pool_forward(x, 2)  # [6, 14, 14]
+        x, _ = self.conv2.forward(x)  # [16, 10, 10]
+        x, _ = tanh_forward(x)
+        x, _ = avg_pool_forward(x, 2)  # [16, 5, 5]
+        x, _ = flatten_forward(x)  # [400]
+        x, _ = self.dense1.forward(x)  # [120]
+        x, _ = tanh_forward(x)
+        x, _ = self.dense2.forward(x)  # [84]
+        x, _ = tanh_forward(x)
+        logits, _ = self.dense3.forward(x)  # [10]
+        return logits
 
 
 Model = LeNet5
@@ -865,25 +1543,104 @@ def outputs(
     model: LeNet5, batch: dict[str, Array], training: bool = False
 ) -> dict[str, Array]:
     """The results of the model by name."""
-    logits, _ = model.forward(batch["image"])
+    logits = model.forward(batch["image"])
     return {"logits": logits}
 
 
 def loss(
     model: LeNet5, batch: dict[str, Array], step: int = 1, training: bool = False
-) -> tuple[Array, Cache]:
-    """What training minimises, averaged over the batch, and a cache for `backward`."""
-    logits, model_cache = model.forward(batch["image"])
+) -> Array:
+    """What training minimises, averaged over the batch."""
+    logits = model.forward(batch["image"])
     label = batch["label"]
-    x, cross_entropy_cache = cross_entropy_forward(logits, label, mean=True)
-    return x, (model_cache, cross_entropy_cache)
+    x, _ = cross_entropy_forward(logits, label, mean=True)
+    return x
 
 
-def backward(model: LeNet5, dx: Array, cache: Cache) -> None:
-    """Backpropagation: adds to the gradient of every parameter."""
-    model_cache, cross_entropy_cache = cache
-    dlogits = cross_entropy_backward(dx, cross_entropy_cache)
-    model.backward(dlogits, model_cache)
+PARTS = 2  # of a batch, each run by a thread
+
+
+class Step:
+    """Loss and gradients of n examples, in arrays that are made once.
+
+    They are the part of a batch of `total` that a member of the team has. d... is the
+    gradient of what it is called after; the arrays of the pool are lent to one
+    gradient after the other.
+    """
+
+    def __init__(
+        self,
+        model: LeNet5,
+        n: int,
+        total: int,
+        dtype: Any,
+        gradients: Gradients,
+        team: Team,
+        member: int,
+    ) -> None:
+        pool = [np.empty(n * size, dtype) for size in (4704, 1176)]
+        scratch: dict[Any, Array] = {}
+        self.image_to_grid = PlannedToGrid((1, 28, 28), n, dtype)
+        self.conv1 = PlannedConv(model.conv1, (1, 28, 28), n, gradients, dtype, scratch)
+        self.tanh = PlannedTanh(grid_shape((6, 28, 28), n), dtype, True)
+        self.avg_pool = PlannedAvgPool((6, 28, 28), n, dtype, 2, dx=pool[0])
+        self.conv2 = PlannedConv(
+            model.conv2, (6, 14, 14), n, gradients, dtype, scratch, dx=pool[1]
+        )
+        self.tanh_2 = PlannedTanh(grid_shape((16, 10, 10), n), dtype, True)
+        self.avg_pool_2 = PlannedAvgPool((16, 10, 10), n, dtype, 2, dx=pool[0])
+        self.flatten = PlannedToRows((16, 5, 5), n, dtype, flat=True, dx=pool[1])
+        self.dense1 = PlannedDense(
+            model.dense1, (400,), n, gradients, dtype, dx=pool[0]
+        )
+        self.tanh_3 = PlannedTanh((n, 120), dtype, True)
+        self.dense2 = PlannedDense(
+            model.dense2, (120,), n, gradients, dtype, dx=pool[1]
+        )
+        self.tanh_4 = PlannedTanh((n, 84), dtype, True)
+        self.dense3 = PlannedDense(model.dense3, (84,), n, gradients, dtype, dx=pool[0])
+        self.cross_entropy = PlannedCrossEntropy((10,), n, dtype, total)
+
+    def run(self, batch: dict[str, Array]) -> Any:
+        """Fprop and bprop: what these examples add to the loss."""
+        image = batch["image"]
+        label = batch["label"]
+        image_grid = self.image_to_grid.forward(image)
+        conv1 = self.conv1.forward(image_grid)  # [6, 28, 28]
+        tanh = self.tanh.forward(conv1)
+        avg_pool = self.avg_pool.forward(tanh)  # [6, 14, 14]
+        conv2 = self.conv2.forward(avg_pool)  # [16, 10, 10]
+        tanh_2 = self.tanh_2.forward(conv2)
+        avg_pool_2 = self.avg_pool_2.forward(tanh_2)  # [16, 5, 5]
+        flatten = self.flatten.forward(avg_pool_2)  # [400]
+        dense1 = self.dense1.forward(flatten)  # [120]
+        tanh_3 = self.tanh_3.forward(dense1)
+        dense2 = self.dense2.forward(tanh_3)  # [84]
+        tanh_4 = self.tanh_4.forward(dense2)
+        logits = self.dense3.forward(tanh_4)  # [10]
+        cross_entropy = self.cross_entropy.forward(logits, label)
+
+        dlogits = self.cross_entropy.backward()
+        dtanh_4 = self.dense3.backward(dlogits)
+        ddense2 = self.tanh_4.backward(dtanh_4)
+        dtanh_3 = self.dense2.backward(ddense2)
+        ddense1 = self.tanh_3.backward(dtanh_3)
+        dflatten = self.dense1.backward(ddense1)
+        davg_pool_2 = self.flatten.backward(dflatten)
+        dtanh_2 = self.avg_pool_2.backward(davg_pool_2)
+        dconv2 = self.tanh_2.backward(dtanh_2)
+        davg_pool = self.conv2.backward(dconv2)
+        dtanh = self.avg_pool.backward(davg_pool)
+        dconv1 = self.tanh.backward(dtanh)
+        self.conv1.backward(dconv1)
+        return cross_entropy
+
+
+def backpropagate(model: LeNet5, data: dict[str, Array], rows: Array) -> Any:
+    """The loss of a batch, `rows` of the data; leaves every parameter its gradient."""
+    step = shards(model, Step, len(rows), PARTS, model.conv1.weight.grad)
+    value = step.run(data, rows)
+    return value
 
 
 def make_optimizer(model: LeNet5) -> list[Optimizer]:
@@ -905,8 +1662,7 @@ def gradients(
     parameters = named_parameters(model)
     for parameter in parameters.values():
         parameter.grad[...] = 0.0
-    value, cache = loss(model, batch, step, training=True)
-    backward(model, np.ones_like(value), cache)
+    value = backpropagate(model, batch, np.arange(len(batch["image"])))
     found = {n: p.grad.copy() for n, p in parameters.items() if p.trainable}
     return float(value), found
 
@@ -919,10 +1675,7 @@ def train_step(
     step: int,
 ) -> float:
     """One update from one batch; `lr` has a rate for each group of parameters."""
-    for one in optimizer:
-        one.zero_gradients()
-    value, cache = loss(model, batch, step, training=True)
-    backward(model, np.ones_like(value), cache)
+    value = backpropagate(model, batch, np.arange(len(batch["image"])))
     update(optimizer, lr)
     return float(value)
 
@@ -937,16 +1690,16 @@ def train_steps(
 ) -> Array:
     """One update for each row of `order`, the examples of a batch; their losses."""
     losses = np.empty(len(order))
-    for k, (rows, rates) in enumerate(zip(order, lr)):
-        batch = {name: values[rows] for name, values in data.items()}
-        losses[k] = train_step(model, optimizer, batch, rates, first_step + k)
+    for k, (rows, rates) in enumerate(zip(order, lr.tolist())):
+        losses[k] = backpropagate(model, data, rows)
+        update(optimizer, rates)
     return losses
 
 
 def evaluate(model: LeNet5, batch: dict[str, Array]) -> tuple[float, dict[str, float]]:
     """Loss and metrics of a batch, noise layers off and running statistics in use."""
-    value, _ = loss(model, batch)
-    logits, _ = model.forward(batch["image"])
+    value = loss(model, batch)
+    logits = model.forward(batch["image"])
     return float(value), {
         "accuracy": float(np.mean(logits.argmax(axis=1) == batch["label"]))
     }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
+from threading import Barrier
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +18,8 @@ Outs = tuple[Array | None, ...]
 Windows = tuple[tuple[int, ...], ...]  # stride, padding, dilation of each axis
 Sizes = int | tuple[int, ...]  # one for all spatial axes, or one for each
 Numbers = Any  # a number or nested tuples of numbers
+Blocks = tuple[int, int]  # how many blocks, of how many examples each
+Gradients = Callable[[Any], Array]  # where the gradient of a parameter is written
 Axes = tuple[int, ...]
 
 
@@ -52,6 +56,7 @@ class Module:
     renamed: ClassVar[dict[str, str]] = {}
     frozen = False  # runs as in evaluation, also while the rest is trained
     dtype: Any = np.float32  # of the numbers it makes itself
+    planned: tuple[Any, ...] = ()  # steps with their arrays, by size of batch
 
 
 def named_members(owner: Any, path: str = "") -> dict[str, Any]:
@@ -142,11 +147,6 @@ def relu_forward(x: Array, out: Array | None = None) -> tuple[Array, Cache]:
     """y = max(x, 0); its gradient at 0 is 0."""
     y = np.maximum(x, 0.0, out=out)
     return y, y
-
-
-def relu_backward(dy: Array, y: Cache, out: Array | None = None) -> Array:
-    dx: Array = np.multiply(dy, y > 0, out=out)
-    return dx
 
 
 def log_softmax(x: Array, axis: int) -> Array:
@@ -384,17 +384,6 @@ def cross_entropy_forward(
     return per_example(-np.sum(p * log_p, axis=axis), mean), (log_p, p, axis, mean)
 
 
-def cross_entropy_backward(dy: Array, cache: Cache) -> Array:
-    """(softmax - target) where the target sums to one, in general softmax * sum(target)
-    - target.
-    """
-    log_p, p, axis, mean = cache
-    positions = log_p.shape[:axis] + log_p.shape[axis + 1 :]
-    d = np.expand_dims(to_entries(dy, positions, mean), axis)
-    dx: Array = d * (np.exp(log_p) * np.sum(p, axis=axis, keepdims=True) - p)
-    return dx
-
-
 def per_example(entries: Array, mean: bool, total: bool = False) -> Array:
     """entries (N, ...) averaged (or summed) over each example, then over the batch if
     `mean`.
@@ -402,21 +391,6 @@ def per_example(entries: Array, mean: bool, total: bool = False) -> Array:
     axes = tuple(range(1, entries.ndim))
     each = entries.sum(axis=axes) if total else entries.mean(axis=axes)
     return np.asarray(each.mean()) if mean else each
-
-
-def to_entries(
-    dy: Array, shape: tuple[int, ...], mean: bool, total: bool = False
-) -> Array:
-    """The transpose of `per_example`: the gradient of every entry, in a shape that
-    broadcasts to `shape`.
-    """
-    count = (shape[0] if mean else 1) * (
-        1 if total else int(np.prod(shape[1:], dtype=np.int64))
-    )
-    dentries: Array = np.reshape(
-        dy / float(count), (1 if mean else shape[0], *[1] * (len(shape) - 1))
-    )
-    return dentries
 
 
 def weigh_classes(p: Array, axis: int, weight: Numbers) -> Array:
@@ -508,22 +482,730 @@ def batch_norm_backward(dy: Array, cache: Cache) -> tuple[Array, Array, Array]:
     return dx, dweight, dbias
 
 
+BLOCK = 32  # examples of a grid side by side; best of 8 to 64 (L2 of 512 kB)
+
+
+def blocks_of(n: int) -> Blocks:
+    """n examples in blocks of equal size, as near to BLOCK as n can be divided."""
+    count = min(
+        (b for b in range(1, n + 1) if n % b == 0),
+        key=lambda b: abs(np.log2(n / b / BLOCK)),
+    )
+    return count, n // count
+
+
+def grid(shape: tuple[int, ...], n: int, dtype: Any) -> Array:
+    """A new array for n images (C, H, W): [block][h][c][w][n]."""
+    count, size = blocks_of(n)
+    channels, height, width = shape
+    return np.empty((count, height, channels, width, size), dtype)
+
+
+def as_rows(x: Array) -> Array:
+    """A view (block, n, C, H, W) of a grid."""
+    return x.transpose(0, 4, 2, 1, 3)
+
+
+def view(flat: Array, shape: tuple[int, ...]) -> Array:
+    """The beginning of a flat array in a shape."""
+    return flat[: int(np.prod(shape))].reshape(shape)
+
+
+class Team:
+    """The threads that run a step together, each on its part of the batch.
+
+    `size` of them; `member` says which one this is. What they add up, they add in the
+    order of the members, so its bits do not depend on who came first.
+    """
+
+    def __init__(self, size: int = 1) -> None:
+        self.size = size
+        self.barrier = Barrier(size) if size > 1 else None
+        self.boards: dict[str, Array] = {}
+
+    def board(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
+        """An array (size, *shape) that all members know by a name; each writes to its
+        own part.
+        """
+        if name not in self.boards:
+            self.boards[name] = np.zeros((self.size, *shape), dtype)
+        return self.boards[name]
+
+    def meet(self) -> None:
+        """Wait until all have come here: what they wrote before can be read after."""
+        if self.barrier is not None:
+            self.barrier.wait()
+
+    def leave(self) -> None:
+        """Let those who wait for this one go on; for them it is an error."""
+        if self.barrier is not None:
+            self.barrier.abort()
+
+
+class PlannedRelu:
+    """y = max(x, 0); its gradient at 0 is 0."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any, in_place: bool) -> None:
+        self.y = None if in_place else np.empty(shape, dtype)
+        self.positive = np.empty(shape, bool)
+        self.zero = np.zeros((), dtype)
+        # The maximum of two arrays takes 0.4 of the time of an array and a number; of
+        # zeros there need be no more than a run of about a thousand.
+        lengths = [int(np.prod(shape[k:])) for k in range(len(shape) + 1)]
+        start = max(
+            (k for k, length in enumerate(lengths) if length >= 1024), default=0
+        )
+        self.zeros = np.zeros(shape[start:], dtype)
+
+    def forward(self, x: Array) -> Array:
+        y = x if self.y is None else self.y
+        self.result: Array = np.maximum(x, self.zeros, out=y)
+        return y
+
+    def backward(self, dy: Array) -> Array:
+        np.greater(self.result, self.zero, out=self.positive)
+        dy *= self.positive
+        return dy
+
+
+MANY = 8  # channels from which a product with one row for each is well filled
+
+
+CHUNK = 1 << 15  # numbers that are worked on together, so that they stay in the cache
+
+
+class WindowRows:
+    """The windows of a block of images (h, C, w, n) as matrices, one for a row of
+    outputs.
+
+    `fill` copies the block once for each column of the kernel, [h][c][j][w'][n]: the
+    kernel's rows are consecutive rows of that, so `columns` (groups, h', K, w' * n)
+    with K = (i, c, j) reads them in place, overlapping. Where rows are apart
+    (dilation, or a stride beyond the kernel), they are copied too.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        kernel: tuple[int, int],
+        stride: tuple[int, int],
+        padding: tuple[int, int],
+        dilation: tuple[int, int],
+        groups: int,
+        n: int,
+        dtype: Any,
+        scratch: dict[Any, Array],
+    ) -> None:
+        channels, height, width = shape
+        self.plain = kernel == stride == (1, 1) and padding == (0, 0) and groups == 1
+        rows = out_size(height, kernel[0], stride[0], padding[0], dilation[0])
+        columns = out_size(width, kernel[1], stride[1], padding[1], dilation[1])
+        self.size = rows, columns
+        self.groups = groups
+        if self.plain:
+            return
+        each = channels // groups
+        apart = dilation[0] > 1 or stride[0] >= kernel[0]
+        key = shape, kernel, stride, padding, dilation, groups, n, "columns"
+        held = rows if apart else (rows - 1) * stride[0] + kernel[0]
+        inner: tuple[int, ...] = (kernel[0], each, kernel[1], columns, n)
+        inner = inner if apart else inner[1:]
+        if key not in scratch:
+            scratch[key] = np.zeros((groups, held, *inner), dtype)
+        self.held = scratch[key]
+        self.copies = []
+        for j in range(kernel[1]):
+            to, source = overlap(
+                width, columns, j * dilation[1] - padding[1], stride[1]
+            )
+            if apart:
+                for i in range(kernel[0]):
+                    first = i * dilation[0] - padding[0]
+                    into, rows_from = overlap(height, rows, first, stride[0])
+                    self.copies.append(
+                        (self.held[:, into, i, :, j, to], rows_from, source)
+                    )
+            else:
+                into, rows_from = overlap(height, held, -padding[0], 1)
+                self.copies.append((self.held[:, into, :, j, to], rows_from, source))
+        step = self.held.strides[1] * (1 if apart else stride[0])
+        size = dtype().itemsize
+        self.columns = np.lib.stride_tricks.as_strided(
+            self.held,
+            (groups, rows, kernel[0] * each * kernel[1], columns * n),
+            (self.held.strides[0], step, columns * n * size, size),
+        )
+
+    def fill(self, x: Array) -> Array:
+        """The columns of a block (h, C, w, n)."""
+        if self.plain:
+            return x.reshape(1, x.shape[0], x.shape[1], -1)
+        height, channels, width, n = x.shape
+        grouped = x.reshape(height, self.groups, channels // self.groups, width, n)
+        for to, rows, columns in self.copies:
+            np.copyto(to, grouped[rows, :, :, columns].swapaxes(0, 1))
+        return self.columns
+
+
+class PlannedConv:
+    """y[o] = bias[o] + sum_c x[c] * weight[o, c] over grids: one product a row of
+    outputs, W (O, K) times the windows of that row (K, w * n).
+
+    dW is the product of dy and the windows, row by row. dx is one of three, by `way`:
+    "turned", the same convolution of dy with the kernel turned round (stride 1, enough
+    channels to fill a product); "rows", the kernel's rows inside a product and its
+    columns added up after (stride 1 down the rows); "spread", W^T dy added up where
+    the windows were read.
+    """
+
+    def __init__(
+        self,
+        layer: Any,
+        shape: tuple[int, ...],
+        n: int,
+        gradients: Gradients,
+        dtype: Any,
+        scratch: dict[Any, Array],
+        dx: Array | None = None,
+    ) -> None:
+        self.weight = layer.weight.value
+        self.dweight = gradients(layer.weight)
+        self.bias = None if layer.bias is None else layer.bias.value[:, None]
+        self.dbias = None if layer.bias is None else gradients(layer.bias)
+        spatial = self.weight.ndim - 2
+        kernel = image_sizes(self.weight.shape[2:], 1, spatial)
+        stride, padding, dilation = (
+            image_sizes(setting, fill, spatial)
+            for setting, fill in zip(layer.settings[:3], (1, 0, 1), strict=True)
+        )
+        groups = layer.settings[3]
+        shape = image_shape(shape)
+        channels = self.weight.shape[0]
+        self.kernel, self.groups = kernel, groups
+        self.count, self.n = blocks_of(n)
+        itemsize = dtype().itemsize
+        parts = shape, kernel, stride, padding, dilation, groups, self.n
+        self.windows = WindowRows(*parts, dtype, scratch)
+        rows, columns = self.windows.size
+        self.y = grid((channels, rows, columns), n, dtype)
+        self.matrix = np.empty(
+            (groups, channels // groups, *self.turned().shape[1:]), dtype
+        )
+        depth = int(np.prod(self.matrix.shape[2:]))
+        self.w = self.matrix.reshape(groups, 1, channels // groups, depth)
+        self.ones = np.ones(columns * self.n, dtype)
+        whole = (groups, rows, channels // groups, depth)
+        self.few = rows * channels * depth <= 8 * CHUNK
+        self.products = held_in(
+            scratch, (whole if self.few else (groups, *whole[2:])), "products", dtype
+        )
+        self.sum = np.empty((groups, channels // groups, depth), dtype)
+        self.dx = None if dx is None else view(dx, grid_shape(shape, n))
+        if self.dx is None:
+            return
+        down = stride[0] == dilation[0] == groups == 1 and padding[0] < kernel[0]
+        across = stride[1] == dilation[1] == 1 and padding[1] < kernel[1]
+        self.way = "rows" if down else "spread"
+        if down and across and shape[0] >= MANY:
+            self.way = "turned"
+        if self.way == "turned":
+            back = (kernel[0] - 1 - padding[0], kernel[1] - 1 - padding[1])
+            size = (channels, rows, columns)
+            self.back = WindowRows(
+                size, kernel, stride, back, dilation, 1, self.n, dtype, scratch
+            )
+            self.wback = np.empty((shape[0], kernel[0], channels, kernel[1]), dtype)
+        elif self.way == "rows":
+            above = kernel[0] - 1 - padding[0]
+            held = shape[1] + kernel[0] - 1
+            key = "rows", shape, kernel, padding, stride, channels, self.n
+            if key not in scratch:
+                scratch[key] = np.zeros((held, channels, columns, self.n), dtype)
+            self.inside = scratch[key][above : above + rows]
+            self.stack = np.lib.stride_tricks.as_strided(
+                scratch[key],
+                (shape[1], kernel[0] * channels, columns * self.n),
+                (scratch[key].strides[0], scratch[key].strides[2] * columns, itemsize),
+            )
+            room = shape[1], shape[0], kernel[1], columns, self.n
+            self.wback = np.empty((shape[0], kernel[1], kernel[0], channels), dtype)
+            self.across = held_in(scratch, room, "across", dtype)
+            self.adds = []
+            for j in range(kernel[1]):
+                first = j * dilation[1] - padding[1]
+                source, to = overlap(shape[2], columns, first, stride[1])
+                part = self.across[:, :, j, source]
+                self.adds.append((part, slice(None), to))
+        else:
+            self.spread = held_in(
+                scratch, (groups, rows, depth, columns * self.n), "spread", dtype
+            )
+            self.adds = self.sums(shape, stride, padding, dilation)
+
+    def turned(self) -> Array:
+        """The weight (O, C, i, j) as (O, i, C, j), in the order of the columns."""
+        w = self.weight.reshape(*self.weight.shape[:2], *self.kernel)
+        turned: Array = w.transpose(0, 2, 1, 3)
+        return turned
+
+    def forward(self, x: Array) -> Array:
+        self.x = x
+        self.matrix.reshape(self.turned().shape)[...] = self.turned()
+        for image, y in zip(x, self.y, strict=True):
+            rows, channels = y.shape[:2]
+            out = y.reshape(rows, self.groups, channels // self.groups, -1)
+            np.matmul(self.w, self.windows.fill(image), out=out.swapaxes(0, 1))
+            if self.bias is not None:
+                flat = y.reshape(rows, channels, -1)
+                flat += self.bias
+        return self.y
+
+    def backward(self, dy: Array) -> Array | None:
+        self.backward_parameters(dy)
+        if self.dx is None:
+            return None
+        w = self.weight.reshape(*self.weight.shape[:2], *self.kernel)
+        if self.way == "turned":
+            self.wback[...] = w[:, :, ::-1, ::-1].transpose(1, 2, 0, 3)
+            w = self.wback.reshape(len(self.wback), -1)
+            for d, dx in zip(dy, self.dx, strict=True):
+                out = dx.reshape(*dx.shape[:2], -1)
+                np.matmul(w, self.back.fill(d)[0], out=out)
+            return self.dx
+        if self.way == "rows":
+            self.wback[...] = w[:, :, ::-1].transpose(1, 3, 2, 0)
+            w = self.wback.reshape(self.wback.shape[0] * self.wback.shape[1], -1)
+            out = self.across.reshape(len(self.across), len(w), -1)
+            for d, dx in zip(dy, self.dx, strict=True):
+                self.inside[...] = d
+                np.matmul(w, self.stack, out=out)
+                dx[...] = 0.0
+                for part, to_rows, to_columns in self.adds:
+                    dx[to_rows, :, to_columns] += part
+            return self.dx
+        transposed = self.w.swapaxes(2, 3)
+        for d, dx in zip(dy, self.dx, strict=True):
+            rows, channels = d.shape[:2]
+            d = d.reshape(rows, self.groups, channels // self.groups, -1)
+            np.matmul(transposed, d.swapaxes(0, 1), out=self.spread)
+            dx[...] = 0.0
+            for part, to_rows, to_columns in self.adds:
+                target = dx.reshape(dx.shape[0], self.groups, -1, *dx.shape[2:])
+                target[to_rows, :, :, to_columns] += part
+        return self.dx
+
+    def backward_parameters(self, dy: Array) -> None:
+        for b, (image, d) in enumerate(zip(self.x, dy, strict=True)):
+            rows, channels = d.shape[:2]
+            d = d.reshape(rows, self.groups, channels // self.groups, -1)
+            d = d.swapaxes(0, 1)
+            columns = self.windows.fill(image).swapaxes(2, 3)
+            if self.few:
+                np.matmul(d, columns, out=self.products)
+                part = np.add.reduce(self.products, axis=1)
+                self.sum[...] = part if b == 0 else self.sum + part
+                continue
+            for row in range(rows):
+                np.matmul(d[:, row], columns[:, row], out=self.products)
+                if b == 0 and row == 0:
+                    self.sum[...] = self.products
+                else:
+                    self.sum += self.products
+        turned = self.sum.reshape(self.turned().shape).transpose(0, 2, 1, 3)
+        self.dweight[...] = turned.reshape(self.dweight.shape)
+        if self.dbias is not None:
+            sum_of_channels(dy, self.ones, self.dbias)
+
+    def sums(
+        self,
+        shape: tuple[int, ...],
+        stride: tuple[int, int],
+        padding: tuple[int, int],
+        dilation: tuple[int, int],
+    ) -> list[tuple[Array, slice, slice]]:
+        """Which part of `spread` is added to which rows and columns of dx."""
+        _, height, width = shape
+        rows, columns = self.windows.size
+        spread = self.spread.reshape(
+            self.groups, rows, self.kernel[0], -1, self.kernel[1], columns, self.n
+        )
+        found = []
+        for i in range(self.kernel[0]):
+            first = i * dilation[0] - padding[0]
+            from_rows, to_rows = overlap(height, rows, first, stride[0])
+            for j in range(self.kernel[1]):
+                first = j * dilation[1] - padding[1]
+                from_columns, to_columns = overlap(width, columns, first, stride[1])
+                part = spread[:, from_rows, i, :, j, from_columns].swapaxes(0, 1)
+                found.append((part, to_rows, to_columns))
+        return found
+
+
+class PlannedBatchNorm:
+    """y = weight * (x - mean) / sqrt(var + eps) + bias with mean and variance of each
+    channel over the whole batch, of which every member of the team has a part; with
+    `relu`, y = max(that, 0).
+
+    Each pass takes pieces that stay in the cache. `backward` works in dy, unless it is
+    lent an array of its own.
+    """
+
+    def __init__(
+        self,
+        layer: Any,
+        shape: tuple[int, ...],
+        n: int,
+        gradients: Gradients,
+        dtype: Any,
+        name: str,
+        team: Team,
+        member: int,
+        relu: bool = False,
+        dx: Array | None = None,
+    ) -> None:
+        self.layer = layer
+        shape = image_shape(shape)
+        channels, height, width = shape
+        self.affine = layer.weight is not None
+        none = np.zeros(channels, dtype)
+        self.weight = layer.weight.value if self.affine else none + 1
+        self.bias = layer.bias.value if self.affine else none
+        self.dweight = gradients(layer.weight) if self.affine else none.copy()
+        self.dbias = gradients(layer.bias) if self.affine else none.copy()
+        self.team, self.member, self.relu = team, member, relu
+        # count, sum, sum of squares; and for backward: sum of dy, of dy times normal
+        self.board = team.board(name, (5, channels), dtype)
+        self.y = grid(shape, n, dtype)
+        self.dx = None if dx is None else view(dx, self.y.shape)
+        blocks, height, _, width, n = self.y.shape
+        self.rows = pieces(blocks * height, channels * width * n)
+        self.work = np.empty((self.rows[0].stop, channels, width * n), dtype)
+        self.mask = np.empty(self.work.shape, bool)
+        self.ones = np.ones(width * n, dtype)
+        self.count = float(blocks * height * width * n)
+
+    def flat(self, x: Array) -> Array:
+        """A grid as (rows, C, w * n)."""
+        return x.reshape(-1, x.shape[2], x.shape[3] * x.shape[4])
+
+    def forward(self, x: Array) -> Array:
+        self.x = x = self.flat(x)
+        y, mine = self.flat(self.y), self.board[self.member]
+        mine[0] = self.count
+        mine[1] = np.add.reduce(np.matmul(x, self.ones), axis=0)
+        mean = (mine[1] / self.count)[:, None]
+        squares = 0.0
+        for rows in self.rows:
+            work = np.subtract(x[rows], mean, out=self.work[: rows.stop - rows.start])
+            squares = squares + np.add.reduce(np.vecdot(work, work), axis=0)
+        mine[2] = squares
+        self.team.meet()
+        count, total = self.board[:, 0].sum(axis=0), self.board[:, 1].sum(axis=0)
+        self.mean = (total / count)[:, None]
+        apart = self.board[:, 1] / self.board[:, 0] - self.mean[:, 0]
+        squares = self.board[:, 2] + self.board[:, 0] * apart * apart
+        var = squares.sum(axis=0) / count
+        self.total = float(count[0])
+        self.inverse = 1.0 / np.sqrt(var + self.layer.eps)
+        scale = (self.weight * self.inverse)[:, None]
+        shift = self.bias[:, None] - self.mean * scale
+        for rows in self.rows:
+            part = np.multiply(x[rows], scale, out=y[rows])
+            part += shift
+            if self.relu:
+                np.maximum(part, 0.0, out=part)
+        if self.member == 0:
+            self.remember(var)
+        return self.y
+
+    def remember(self, var: Array) -> None:
+        """Move the running statistics towards those of the batch."""
+        layer, unbiased = self.layer, self.total / max(self.total - 1.0, 1.0)
+        mean, running = layer.running_mean.value, layer.running_var.value
+        mean += layer.momentum * (self.mean[:, 0] - mean)
+        running += layer.momentum * (var * unbiased - running)
+
+    def backward(self, dy: Array) -> Array:
+        d, x = self.flat(dy), self.x
+        dx = d if self.dx is None else self.flat(self.dx)
+        y, mine = self.flat(self.y), self.board[self.member]
+        sums, products = 0.0, 0.0
+        for rows in self.rows:
+            size = rows.stop - rows.start
+            part = d[rows]
+            if self.relu:
+                np.greater(y[rows], 0.0, out=self.mask[:size])
+                part = np.multiply(part, self.mask[:size], out=dx[rows])
+            work = np.subtract(x[rows], self.mean, out=self.work[:size])
+            sums = sums + np.add.reduce(np.matmul(part, self.ones), axis=0)
+            products = products + np.add.reduce(np.vecdot(part, work), axis=0)
+        mine[3], mine[4] = sums, products * self.inverse
+        self.dbias[...], self.dweight[...] = mine[3], mine[4]
+        self.team.meet()
+        sums = (self.board[:, 3].sum(axis=0) / self.total)[:, None]
+        products = self.board[:, 4].sum(axis=0) / self.total * self.inverse
+        scale, products = (self.weight * self.inverse)[:, None], products[:, None]
+        # dx = scale * (dy - mean(dy) - (x - mean) * products)
+        slope, shift = scale * products, scale * (products * self.mean - sums)
+        source = dx if self.relu else d
+        for rows in self.rows:
+            work = np.multiply(x[rows], slope, out=self.work[: rows.stop - rows.start])
+            work -= shift
+            part = np.multiply(source[rows], scale, out=dx[rows])
+            part -= work
+        return dy if self.dx is None else self.dx
+
+
+class PlannedGlobalAverage:
+    """The mean of each channel of a grid: rows (N, C)."""
+
+    def __init__(
+        self, shape: tuple[int, ...], n: int, dtype: Any, dx: Array | None = None
+    ) -> None:
+        channels, height, width = image_shape(shape)
+        self.size = float(height * width)
+        self.y = np.empty((n, channels), dtype)
+        self.dx = None
+        if dx is not None:
+            self.dx = view(dx, grid_shape((channels, height, width), n))
+
+    def forward(self, x: Array) -> Array:
+        blocks, _, channels, _, n = x.shape
+        sums = np.add.reduce(x, axis=(1, 3))  # (block, C, n)
+        out = self.y.reshape(blocks, n, channels)
+        np.divide(sums.swapaxes(1, 2), self.size, out=out)
+        return self.y
+
+    def backward(self, dy: Array) -> Array | None:
+        if self.dx is None:
+            return None
+        blocks, _, channels, _, n = self.dx.shape
+        d = dy.reshape(blocks, n, channels).swapaxes(1, 2) / self.size
+        self.dx[...] = d[:, None, :, None]
+        return self.dx
+
+
+class PlannedToGrid:
+    """Rows (N, C, H, W) as a grid."""
+
+    def __init__(
+        self, shape: tuple[int, ...], n: int, dtype: Any, dx: Array | None = None
+    ) -> None:
+        self.y = grid(image_shape(shape), n, dtype)
+        self.dx = None if dx is None else view(dx, (n, *shape))
+
+    def forward(self, x: Array) -> Array:
+        rows = as_rows(self.y)
+        rows[...] = x.reshape(rows.shape)
+        return self.y
+
+    def backward(self, dy: Array) -> Array | None:
+        if self.dx is not None:
+            rows = as_rows(dy)
+            self.dx.reshape(rows.shape)[...] = rows
+        return self.dx
+
+
+def out_size(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
+    """How many windows fit an axis."""
+    return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+
+
+def overlap(size: int, count: int, first: int, stride: int) -> tuple[slice, slice]:
+    """Which of `count` windows have their entry number `first` + stride * m inside an
+    axis of a size, and where those entries stand.
+    """
+    start = max(0, -(first // stride))
+    stop = max(start, min(count, (size - 1 - first) // stride + 1))
+    inside = slice(start * stride + first, (stop - 1) * stride + first + 1, stride)
+    return slice(start, stop), inside if stop > start else slice(0, 0)
+
+
+def image_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """(C, L) as an image of one row, (C, 1, L)."""
+    return shape if len(shape) == 3 else (shape[0], 1, shape[1])
+
+
+def image_sizes(setting: Any, fill: int, spatial: int) -> tuple[int, int]:
+    """A setting for both axes of an image; where there is one, the rows have `fill`."""
+    sizes = setting if isinstance(setting, tuple) else (setting,) * spatial
+    return sizes if spatial == 2 else (fill, sizes[0])
+
+
+def grid_shape(shape: tuple[int, ...], n: int) -> tuple[int, ...]:
+    """The shape of the grid of n images (C, H, W)."""
+    count, size = blocks_of(n)
+    return count, shape[1], shape[0], shape[2], size
+
+
+def held_in(
+    scratch: dict[Any, Array], shape: tuple[int, ...], name: str, dtype: Any
+) -> Array:
+    """An array that all kernels share which want this name and size."""
+    size = int(np.prod(shape))
+    if (name, size) not in scratch:
+        scratch[name, size] = np.empty(size, dtype)
+    return scratch[name, size].reshape(shape)
+
+
+def pieces(rows: int, size: int) -> list[slice]:
+    """Rows of a size in pieces of about CHUNK numbers; the first is the longest."""
+    step = max(1, min(rows, CHUNK // size))
+    return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
+
+
+def sum_of_channels(dy: Array, ones: Array, out: Array) -> None:
+    """The sum of a grid over all but channels."""
+    flat = dy.reshape(-1, dy.shape[2], dy.shape[3] * dy.shape[4])
+    np.add.reduce(np.matmul(flat, ones), axis=0, out=out)
+
+
+class PlannedCrossEntropy:
+    """L = mean of -log softmax(z)[label] over `total` examples, the classes along the
+    last axis; dz = (softmax(z) - one_hot(label)) / count.
+    """
+
+    def __init__(self, shape: tuple[int, ...], n: int, dtype: Any, total: int) -> None:
+        self.classes = shape[-1]
+        positions = int(np.prod(shape[:-1]))
+        self.parts = stretches(n * positions, self.classes)
+        step = self.parts[0].stop
+        self.ones = np.ones(self.classes, dtype)
+        count = total * positions
+        self.count, self.share = numbers(dtype, count, 1.0 / count)
+        start = np.arange(step) * self.classes  # of each row
+        buffers = (
+            start,
+            np.empty_like(start),  # where the logits of the labels are
+            np.empty((step, self.classes), dtype),  # e
+            np.empty((step, 1), dtype),  # sum
+            np.empty(step, dtype),  # picked
+            np.empty(step, dtype),  # log
+            np.full(step, self.share),
+        )
+        self.buffers = [
+            tuple(buffer[: part.stop - part.start] for buffer in buffers)
+            for part in self.parts
+        ]
+
+    def forward(self, z: Array, label: Array) -> Any:
+        self.dz = z
+        if z.ndim > 2:
+            z, label = z.reshape(-1, self.classes), label.reshape(-1)
+        if len(self.parts) == 1:
+            return self.piece(z, label, self.buffers[0])
+        return sum(
+            self.piece(z[part], label[part], buffers)
+            for part, buffers in zip(self.parts, self.buffers, strict=True)
+        )
+
+    def piece(self, z: Array, label: Array, buffers: tuple[Array, ...]) -> Any:
+        """The loss of some rows, whose logits become their gradient."""
+        start, index, e, column, picked, log, shares = buffers
+        total = column.reshape(-1)
+        flat = z.reshape(-1)
+        np.add(start, label, out=index)
+        # One maximum for all rows is faster than one for each, and does as well where
+        # no row is far below it.
+        self.exp(z, flat[flat.argmax(), ...], index, picked, e, total)
+        if not total[total.argmin()] > 1e-6:
+            self.exp(z, z.max(axis=1, keepdims=True), index, picked, e, total)
+        np.log(total, out=log)
+        log -= picked  # -log softmax(z)[label]
+        total *= self.count
+        np.divide(e, column, out=z)
+        flat[index] -= self.share
+        return log.dot(shares)
+
+    def exp(
+        self, z: Array, top: Array, index: Array, picked: Array, e: Array, total: Array
+    ) -> None:
+        """e = exp(z - top) and its sums over the classes; picked is z - top at the
+        labels.
+        """
+        np.subtract(z, top, out=e)
+        e.reshape(-1).take(index, None, picked, "clip")
+        np.exp(e, out=e)
+        e.dot(self.ones, total)
+
+    def backward(self) -> Array:
+        return self.dz
+
+
+# Numbers that are worked on together, from one operation to the next. Small enough for
+# a cache, but for the L3: pieces for the L2 (16 thousand) were 2.4 times as slow on two
+# threads, since calls of a few microseconds wait for the interpreter's lock.
+PIECE = 1 << 17
+
+
+def stretches(rows: int, size: int = 1) -> list[slice]:
+    """Rows of a size in parts of about PIECE numbers; the first is the longest."""
+    step = max(1, min(rows, PIECE // size))
+    return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
+
+
+def numbers(dtype: Any, *values: float) -> list[Array]:
+    """Arrays of no axes, which NumPy takes faster than numbers of Python."""
+    return [np.array(value, dtype) for value in values]
+
+
+class PlannedDense:
+    """y = x W^T + b; dx = dy W, dW = dy^T x, db = 1^T dy, over all rows of x."""
+
+    def __init__(
+        self,
+        layer: Any,
+        shape: tuple[int, ...],
+        n: int,
+        gradients: Gradients,
+        dtype: Any,
+        dx: Array | None = None,
+    ) -> None:
+        units, self.features = layer.weight.shape
+        self.weight, self.dweight = layer.weight.value, gradients(layer.weight)
+        self.bias = None if layer.bias is None else layer.bias.value
+        self.dbias = None if layer.bias is None else gradients(layer.bias)
+        self.y = np.empty((n, *shape[:-1], units), dtype)
+        self.rows = self.y.reshape(-1, units)
+        self.ones = np.ones(len(self.rows), dtype)
+        self.dx = None if dx is None else view(dx, (n, *shape))
+
+    def forward(self, x: Array) -> Array:
+        self.x = x if x.ndim == 2 else x.reshape(-1, self.features)
+        self.x.dot(self.weight.T, self.rows)  # less to call than matmul
+        if self.bias is not None:
+            self.rows += self.bias
+        return self.y
+
+    def backward(self, dy: Array) -> Array | None:
+        if dy.ndim != 2:
+            dy = dy.reshape(self.rows.shape)
+        dy.T.dot(self.x, self.dweight)
+        if self.dbias is not None:
+            self.ones.dot(dy, self.dbias)
+        if self.dx is not None:
+            dy.dot(self.weight, self.dx.reshape(self.x.shape))
+        return self.dx
+
+
+class PlannedAdd:
+    """y = a + b, whose gradients are dy; with `in_place` in a."""
+
+    def __init__(
+        self, shape: tuple[int, ...], dtype: Any, in_place: bool = False
+    ) -> None:
+        self.y = None if in_place else np.empty(shape, dtype)
+
+    def forward(self, a: Array, b: Array) -> Array:
+        y: Array = np.add(a, b, out=a if self.y is None else self.y)
+        return y
+
+
 def mean_forward(
     x: Array, axis: Axes, keepdims: bool = False, out: Array | None = None
 ) -> tuple[Array, Cache]:
     """y = the mean of x over the axes."""
     return np.mean(x, axis=axis, keepdims=keepdims, out=out), (np.shape(x), axis)
-
-
-def mean_backward(dy: Array, cache: Cache) -> Array:
-    shape, axis = cache
-    count = float(np.prod([shape[k] for k in axis], dtype=np.int64))
-    return np.broadcast_to(restore_axes(dy / count, shape, axis), shape)
-
-
-def restore_axes(dy: Array, shape: tuple[int, ...], axis: Axes) -> Array:
-    """dy with the reduced axes back in place, of size 1."""
-    return np.reshape(dy, tuple(1 if k in axis else n for k, n in enumerate(shape)))
 
 
 class Dense(Module):
@@ -677,7 +1359,13 @@ class Optimizer:
             parameter.value = self.value[part].reshape(parameter.shape)
             parameter.grad = self.grad[part].reshape(parameter.shape)
         self.vectors = {slot: np.zeros_like(self.value) for slot in self.slots}
-        self.work = np.empty_like(self.value)
+        parts = stretches(self.value.size)
+        work = np.empty(parts[0].stop if parts else 0, self.value.dtype)
+        vectors = self.value, self.grad, *self.vectors.values()
+        self.pieces = [
+            (work[: part.stop - part.start], *(vector[part] for vector in vectors))
+            for part in parts
+        ]
 
     def parts(self) -> Iterator[tuple[slice, Parameter]]:
         """Each parameter and where it stands in the vectors."""
@@ -708,13 +1396,20 @@ class Optimizer:
         return [self.grad]
 
     def update(self, lr: float) -> None:
-        """One step along the gradients; leaves what was taken off in `work`."""
+        """One step along the gradients."""
         self.step += 1
-        self.change(lr, self.grad, self.work, *self.vectors.values())
-        self.value -= self.work
+        factors = numbers(self.value.dtype, *self.factors(lr))
+        for vectors in self.pieces:
+            self.move(factors, *vectors)
 
-    def change(self, lr: float, grad: Array, work: Array, *memory: Array) -> None:
-        """What is taken off, into `work`; moves the memory on, in place."""
+    def factors(self, lr: float) -> tuple[float, ...]:
+        """The numbers that a step multiplies with or adds."""
+        return (lr,)
+
+    def move(self, factors: list[Array], *vectors: Array) -> None:
+        """One step of a piece of all vectors, in place: one to work in, the value, the
+        gradient, the memory.
+        """
         raise NotImplementedError
 
 
@@ -733,16 +1428,20 @@ class Momentum(Optimizer):
         self.momentum = momentum
         self.nesterov = nesterov
 
-    def change(self, lr: float, grad: Array, work: Array, *memory: Array) -> None:
-        (v,) = memory
-        v *= self.momentum
+    def factors(self, lr: float) -> tuple[float, ...]:
+        return lr, self.momentum
+
+    def move(self, factors: list[Array], *vectors: Array) -> None:
+        (lr, momentum), (work, value, grad, v) = factors, vectors
+        v *= momentum
         v += grad
         if self.nesterov:
-            np.multiply(v, self.momentum, out=work)
+            np.multiply(v, momentum, out=work)
             work += grad
             work *= lr
         else:
             np.multiply(v, lr, out=work)
+        value -= work
 
 
 def group_of(path: str, patterns: tuple[str, ...]) -> int | None:
@@ -795,6 +1494,93 @@ def load_optimizer_state(optimizers: list[Optimizer], values: dict[str, Array]) 
                 value[...] = values.get(f"{path}/{slot}", 0.0)
 
 
+class Places:
+    """A gradient of its own for each parameter, for a member of a team."""
+
+    def __init__(self) -> None:
+        self.found: dict[int, Array] = {}
+
+    def __call__(self, parameter: Parameter) -> Array:
+        if id(parameter) not in self.found:
+            self.found[id(parameter)] = np.zeros_like(parameter.value)
+        return self.found[id(parameter)]
+
+
+KEPT = (
+    3  # sizes of batches whose arrays a model keeps: a whole batch, the last one, ...
+)
+
+
+def shards(model: Module, make: Any, n: int, parts: int, of: Array) -> Shards:
+    """The planned steps for batches of n examples, made once: anew where `of`, an array
+    of the model, is a new one.
+    """
+    for found in model.planned:
+        if found.n == n and found.of is of:
+            same: Shards = found
+            return same
+    made = Shards(model, make, n, parts, of)
+    kept = [old for old in model.planned if old.of is of]
+    model.planned = (*kept[1 - KEPT :], made)
+    return made
+
+
+class Shards:
+    """The steps of a team on a batch of n examples.
+
+    The number of parts decides the bits of a sum, so it depends on nothing but
+    `parts` and n.
+    """
+
+    def __init__(self, model: Module, make: Any, n: int, parts: int, of: Array) -> None:
+        self.n = n
+        count = max(1, min(parts, n))
+        self.parts = [slice(n * i // count, n * (i + 1) // count) for i in range(count)]
+        self.of = of
+        self.team = Team(count)
+        self.places = [Places() for _ in range(count - 1)]
+        self.threads: ThreadPoolExecutor | None = None
+        if count > 1:  # what overflows is looked at by who reads the loss
+            self.threads = ThreadPoolExecutor(count - 1, "part", ignore_overflow)
+        every = named_parameters(model).values()
+        self.learnt = [p for p in every if p.trainable]
+        where: list[Gradients] = [lambda parameter: parameter.grad, *self.places]
+        self.steps = [
+            make(model, p.stop - p.start, n, model.dtype, where[i], self.team, i)
+            for i, p in enumerate(self.parts)
+        ]
+
+    def run(self, data: dict[str, Array], rows: Array, *rng: Any) -> Any:
+        """The loss of the examples `rows`; gradients are in their places after."""
+        if self.threads is None:
+            return self.one(0, data, rows, *rng)
+        others = [
+            self.threads.submit(self.one, member, data, rows)
+            for member in range(1, len(self.steps))
+        ]
+        loss = self.one(0, data, rows)
+        for other, places in zip(others, self.places, strict=True):
+            loss = loss + other.result()
+            for parameter in self.learnt:
+                parameter.grad += places(parameter)
+        return loss
+
+    def one(self, member: int, data: dict[str, Array], rows: Array, *rng: Any) -> Any:
+        """The part of one member."""
+        part = rows[self.parts[member]]
+        batch = {name: values.take(part, axis=0) for name, values in data.items()}
+        try:
+            return self.steps[member].run(batch, *rng)
+        except BaseException:
+            self.team.leave()  # nobody waits for one that does not come
+            raise
+
+
+def ignore_overflow() -> None:
+    """For a thread of a team."""
+    np.seterr(all="ignore")
+
+
 class Residual(Module):
     """A block over x, in 6 places of the model."""
 
@@ -813,57 +1599,20 @@ class Residual(Module):
             )
             self.downsample["1"] = BatchNorm(width)
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Cache]:
-        z, conv1_cache = self.conv1.forward(x)
-        z, bn1_cache = self.bn1.forward(z, training)
-        z, relu_cache = relu_forward(z)
-        z, conv2_cache = self.conv2.forward(z)
-        y, bn2_cache = self.bn2.forward(z, training)
+    def forward(self, x: Array, training: bool = False) -> Array:
+        z, _ = self.conv1.forward(x)
+        z, _ = self.bn1.forward(z, training)
+        z, _ = relu_forward(z)
+        z, _ = self.conv2.forward(z)
+        y, _ = self.bn2.forward(z, training)
         if self.has_downsample:
-            z, downsample_0_cache = self.downsample["0"].forward(x)
-            skip, downsample_1_cache = self.downsample["1"].forward(z, training)
-            skip_cache = downsample_0_cache, downsample_1_cache
+            z, _ = self.downsample["0"].forward(x)
+            skip, _ = self.downsample["1"].forward(z, training)
         else:
             skip = x
-            skip_cache = None
         z = y + skip
-        z, relu_cache_2 = relu_forward(z)
-        cache = (
-            conv1_cache,
-            bn1_cache,
-            relu_cache,
-            conv2_cache,
-            bn2_cache,
-            skip_cache,
-            relu_cache_2,
-        )
-        return z, cache
-
-    def backward(self, dz: Array, cache: Cache) -> Array:
-        (
-            conv1_cache,
-            bn1_cache,
-            relu_cache,
-            conv2_cache,
-            bn2_cache,
-            skip_cache,
-            relu_cache_2,
-        ) = cache
-        dz = relu_backward(dz, relu_cache_2)
-        dy = dz
-        dskip = dz
-        if self.has_downsample:
-            downsample_0_cache, downsample_1_cache = skip_cache
-            dz = self.downsample["1"].backward(dskip, downsample_1_cache)
-            dx = self.downsample["0"].backward(dz, downsample_0_cache)
-        else:
-            dx = dskip
-        dz = self.bn2.backward(dy, bn2_cache)
-        dz = self.conv2.backward(dz, conv2_cache)
-        dz = relu_backward(dz, relu_cache)
-        dz = self.bn1.backward(dz, bn1_cache)
-        dx = dx + self.conv1.backward(dz, conv1_cache)
-        return dx
+        z, _ = relu_forward(z)
+        return z
 
 
 class ResNet(Module):
@@ -882,39 +1631,16 @@ class ResNet(Module):
             self.stages[key_2] = Residual(width, width)
         self.head = Dense(32, 10)
 
-    def forward(self, image: Array, training: bool = False) -> tuple[Array, Cache]:
-        x, stem_cache = self.stem.forward(image)  # [8, 8, 8]
-        x, bn_cache = self.bn.forward(x, training)
-        x, relu_cache = relu_forward(x)
-        stages_caches = []
+    def forward(self, image: Array, training: bool = False) -> Array:
+        x, _ = self.stem.forward(image)  # [8, 8, 8]
+        x, _ = self.bn.forward(x, training)
+        x, _ = relu_forward(x)
         for key, key_2 in [("0", "1"), ("2", "3"), ("4", "5")]:
-            y, stages_step_cache = self.stages[key].forward(x, training)
-            x, stages_step_cache_2 = self.stages[key_2].forward(y, training)
-            stages_caches.append((stages_step_cache, stages_step_cache_2))
-        x, mean_cache = mean_forward(x, (2, 3))  # [32]
-        logits, head_cache = self.head.forward(x)  # [10]
-        cache = (
-            stem_cache,
-            bn_cache,
-            relu_cache,
-            stages_caches,
-            mean_cache,
-            head_cache,
-        )
-        return logits, cache
-
-    def backward(self, dlogits: Array, cache: Cache) -> None:
-        stem_cache, bn_cache, relu_cache, stages_caches, mean_cache, head_cache = cache
-        dx = self.head.backward(dlogits, head_cache)
-        dx = mean_backward(dx, mean_cache)
-        for (key, key_2), (stages_step_cache, stages_step_cache_2) in zip(
-            reversed([("0", "1"), ("2", "3"), ("4", "5")]), reversed(stages_caches)
-        ):
-            dy = self.stages[key_2].backward(dx, stages_step_cache_2)
-            dx = self.stages[key].backward(dy, stages_step_cache)
-        dx = relu_backward(dx, relu_cache)
-        dx = self.bn.backward(dx, bn_cache)
-        self.stem.backward_parameters(dx, stem_cache)
+            y = self.stages[key].forward(x, training)
+            x = self.stages[key_2].forward(y, training)
+        x, _ = mean_forward(x, (2, 3))  # [32]
+        logits, _ = self.head.forward(x)  # [10]
+        return logits
 
 
 Model = ResNet
@@ -924,7 +1650,7 @@ def outputs(
     model: ResNet, batch: dict[str, Array], training: bool = False
 ) -> dict[str, Array]:
     """The results of the model by name."""
-    logits, _ = model.forward(batch["image"], training)
+    logits = model.forward(batch["image"], training)
     return {"logits": logits}
 
 
@@ -936,25 +1662,420 @@ def weights(model: ResNet) -> list[Parameter]:
 
 def loss(
     model: ResNet, batch: dict[str, Array], step: int = 1, training: bool = False
-) -> tuple[Array, Cache]:
-    """What training minimises, averaged over the batch, and a cache for `backward`."""
-    logits, model_cache = model.forward(batch["image"], training)
+) -> Array:
+    """What training minimises, averaged over the batch."""
+    logits = model.forward(batch["image"], training)
     label = batch["label"]
-    x, cross_entropy_cache = cross_entropy_forward(logits, label, mean=True)
-    y, l2_penalty_cache = l2_penalty_forward(weights(model))
+    x, _ = cross_entropy_forward(logits, label, mean=True)
+    y, _ = l2_penalty_forward(weights(model))
     y = 0.0001 * y
     x = x + y
-    return x, (model_cache, cross_entropy_cache, l2_penalty_cache)
+    return x
 
 
-def backward(model: ResNet, dx: Array, cache: Cache) -> None:
-    """Backpropagation: adds to the gradient of every parameter."""
-    model_cache, cross_entropy_cache, l2_penalty_cache = cache
-    dy = dx
-    dy = 0.0001 * dy
-    l2_penalty_backward(dy, l2_penalty_cache)
-    dlogits = cross_entropy_backward(dx, cross_entropy_cache)
-    model.backward(dlogits, model_cache)
+PARTS = 2  # of a batch, each run by a thread
+
+
+class Step:
+    """Loss and gradients of n examples, in arrays that are made once.
+
+    They are the part of a batch of `total` that a member of the team has. d... is the
+    gradient of what it is called after; the arrays of the pool are lent to one
+    gradient after the other.
+    """
+
+    def __init__(
+        self,
+        model: ResNet,
+        n: int,
+        total: int,
+        dtype: Any,
+        gradients: Gradients,
+        team: Team,
+        member: int,
+    ) -> None:
+        pool = [np.empty(n * size, dtype) for size in (512, 512, 512)]
+        scratch: dict[Any, Array] = {}
+        self.image_to_grid = PlannedToGrid((1, 8, 8), n, dtype)
+        self.stem = PlannedConv(model.stem, (1, 8, 8), n, gradients, dtype, scratch)
+        self.bn = PlannedBatchNorm(
+            model.bn, (8, 8, 8), n, gradients, dtype, "bn", team, member, True
+        )
+        self.stages_0_conv1 = PlannedConv(
+            model.stages["0"].conv1, (8, 8, 8), n, gradients, dtype, scratch, dx=pool[2]
+        )
+        self.stages_0_bn1 = PlannedBatchNorm(
+            model.stages["0"].bn1,
+            (8, 8, 8),
+            n,
+            gradients,
+            dtype,
+            "stages_0_bn1",
+            team,
+            member,
+            True,
+        )
+        self.stages_0_conv2 = PlannedConv(
+            model.stages["0"].conv2, (8, 8, 8), n, gradients, dtype, scratch, dx=pool[1]
+        )
+        self.stages_0_bn2 = PlannedBatchNorm(
+            model.stages["0"].bn2,
+            (8, 8, 8),
+            n,
+            gradients,
+            dtype,
+            "stages_0_bn2",
+            team,
+            member,
+            dx=pool[2],
+        )
+        self.add = PlannedAdd(grid_shape((8, 8, 8), n), dtype)
+        self.relu = PlannedRelu(grid_shape((8, 8, 8), n), dtype, True)
+        self.stages_1_conv1 = PlannedConv(
+            model.stages["1"].conv1, (8, 8, 8), n, gradients, dtype, scratch, dx=pool[2]
+        )
+        self.stages_1_bn1 = PlannedBatchNorm(
+            model.stages["1"].bn1,
+            (8, 8, 8),
+            n,
+            gradients,
+            dtype,
+            "stages_1_bn1",
+            team,
+            member,
+            True,
+        )
+        self.stages_1_conv2 = PlannedConv(
+            model.stages["1"].conv2, (8, 8, 8), n, gradients, dtype, scratch, dx=pool[1]
+        )
+        self.stages_1_bn2 = PlannedBatchNorm(
+            model.stages["1"].bn2,
+            (8, 8, 8),
+            n,
+            gradients,
+            dtype,
+            "stages_1_bn2",
+            team,
+            member,
+            dx=pool[2],
+        )
+        self.add_2 = PlannedAdd(grid_shape((8, 8, 8), n), dtype)
+        self.relu_2 = PlannedRelu(grid_shape((8, 8, 8), n), dtype, True)
+        self.stages_2_conv1 = PlannedConv(
+            model.stages["2"].conv1, (8, 8, 8), n, gradients, dtype, scratch, dx=pool[2]
+        )
+        self.stages_2_bn1 = PlannedBatchNorm(
+            model.stages["2"].bn1,
+            (16, 4, 4),
+            n,
+            gradients,
+            dtype,
+            "stages_2_bn1",
+            team,
+            member,
+            True,
+        )
+        self.stages_2_conv2 = PlannedConv(
+            model.stages["2"].conv2,
+            (16, 4, 4),
+            n,
+            gradients,
+            dtype,
+            scratch,
+            dx=pool[1],
+        )
+        self.stages_2_bn2 = PlannedBatchNorm(
+            model.stages["2"].bn2,
+            (16, 4, 4),
+            n,
+            gradients,
+            dtype,
+            "stages_2_bn2",
+            team,
+            member,
+        )
+        self.stages_2_downsample_0 = PlannedConv(
+            model.stages["2"].downsample["0"],
+            (8, 8, 8),
+            n,
+            gradients,
+            dtype,
+            scratch,
+            dx=pool[0],
+        )
+        self.stages_2_downsample_1 = PlannedBatchNorm(
+            model.stages["2"].downsample["1"],
+            (16, 4, 4),
+            n,
+            gradients,
+            dtype,
+            "stages_2_downsample_1",
+            team,
+            member,
+            dx=pool[1],
+        )
+        self.add_3 = PlannedAdd(grid_shape((16, 4, 4), n), dtype)
+        self.relu_3 = PlannedRelu(grid_shape((16, 4, 4), n), dtype, True)
+        self.stages_3_conv1 = PlannedConv(
+            model.stages["3"].conv1,
+            (16, 4, 4),
+            n,
+            gradients,
+            dtype,
+            scratch,
+            dx=pool[1],
+        )
+        self.stages_3_bn1 = PlannedBatchNorm(
+            model.stages["3"].bn1,
+            (16, 4, 4),
+            n,
+            gradients,
+            dtype,
+            "stages_3_bn1",
+            team,
+            member,
+            True,
+        )
+        self.stages_3_conv2 = PlannedConv(
+            model.stages["3"].conv2,
+            (16, 4, 4),
+            n,
+            gradients,
+            dtype,
+            scratch,
+            dx=pool[0],
+        )
+        self.stages_3_bn2 = PlannedBatchNorm(
+            model.stages["3"].bn2,
+            (16, 4, 4),
+            n,
+            gradients,
+            dtype,
+            "stages_3_bn2",
+            team,
+            member,
+            dx=pool[1],
+        )
+        self.add_4 = PlannedAdd(grid_shape((16, 4, 4), n), dtype)
+        self.relu_4 = PlannedRelu(grid_shape((16, 4, 4), n), dtype, True)
+        self.stages_4_conv1 = PlannedConv(
+            model.stages["4"].conv1,
+            (16, 4, 4),
+            n,
+            gradients,
+            dtype,
+            scratch,
+            dx=pool[1],
+        )
+        self.stages_4_bn1 = PlannedBatchNorm(
+            model.stages["4"].bn1,
+            (32, 2, 2),
+            n,
+            gradients,
+            dtype,
+            "stages_4_bn1",
+            team,
+            member,
+            True,
+        )
+        self.stages_4_conv2 = PlannedConv(
+            model.stages["4"].conv2,
+            (32, 2, 2),
+            n,
+            gradients,
+            dtype,
+            scratch,
+            dx=pool[0],
+        )
+        self.stages_4_bn2 = PlannedBatchNorm(
+            model.stages["4"].bn2,
+            (32, 2, 2),
+            n,
+            gradients,
+            dtype,
+            "stages_4_bn2",
+            team,
+            member,
+        )
+        self.stages_4_downsample_0 = PlannedConv(
+            model.stages["4"].downsample["0"],
+            (16, 4, 4),
+            n,
+            gradients,
+            dtype,
+            scratch,
+            dx=pool[2],
+        )
+        self.stages_4_downsample_1 = PlannedBatchNorm(
+            model.stages["4"].downsample["1"],
+            (32, 2, 2),
+            n,
+            gradients,
+            dtype,
+            "stages_4_downsample_1",
+            team,
+            member,
+            dx=pool[0],
+        )
+        self.add_5 = PlannedAdd(grid_shape((32, 2, 2), n), dtype)
+        self.relu_5 = PlannedRelu(grid_shape((32, 2, 2), n), dtype, True)
+        self.stages_5_conv1 = PlannedConv(
+            model.stages["5"].conv1,
+            (32, 2, 2),
+            n,
+            gradients,
+            dtype,
+            scratch,
+            dx=pool[0],
+        )
+        self.stages_5_bn1 = PlannedBatchNorm(
+            model.stages["5"].bn1,
+            (32, 2, 2),
+            n,
+            gradients,
+            dtype,
+            "stages_5_bn1",
+            team,
+            member,
+            True,
+        )
+        self.stages_5_conv2 = PlannedConv(
+            model.stages["5"].conv2,
+            (32, 2, 2),
+            n,
+            gradients,
+            dtype,
+            scratch,
+            dx=pool[2],
+        )
+        self.stages_5_bn2 = PlannedBatchNorm(
+            model.stages["5"].bn2,
+            (32, 2, 2),
+            n,
+            gradients,
+            dtype,
+            "stages_5_bn2",
+            team,
+            member,
+            dx=pool[0],
+        )
+        self.add_6 = PlannedAdd(grid_shape((32, 2, 2), n), dtype)
+        self.relu_6 = PlannedRelu(grid_shape((32, 2, 2), n), dtype, True)
+        self.mean = PlannedGlobalAverage((32, 2, 2), n, dtype, dx=pool[1])
+        self.head = PlannedDense(model.head, (32,), n, gradients, dtype, dx=pool[0])
+        self.cross_entropy = PlannedCrossEntropy((10,), n, dtype, total)
+
+    def run(self, batch: dict[str, Array]) -> Any:
+        """Fprop and bprop: what these examples add to the loss."""
+        image = batch["image"]
+        label = batch["label"]
+        image_grid = self.image_to_grid.forward(image)
+        stem = self.stem.forward(image_grid)  # [8, 8, 8]
+        bn = self.bn.forward(stem)
+        stages_0_conv1 = self.stages_0_conv1.forward(bn)
+        stages_0_bn1 = self.stages_0_bn1.forward(stages_0_conv1)
+        stages_0_conv2 = self.stages_0_conv2.forward(stages_0_bn1)
+        y = self.stages_0_bn2.forward(stages_0_conv2)
+        add = self.add.forward(y, bn)
+        relu = self.relu.forward(add)
+        stages_1_conv1 = self.stages_1_conv1.forward(relu)
+        stages_1_bn1 = self.stages_1_bn1.forward(stages_1_conv1)
+        stages_1_conv2 = self.stages_1_conv2.forward(stages_1_bn1)
+        y_2 = self.stages_1_bn2.forward(stages_1_conv2)
+        add_2 = self.add_2.forward(y_2, relu)
+        relu_2 = self.relu_2.forward(add_2)
+        stages_2_conv1 = self.stages_2_conv1.forward(relu_2)  # [16, 4, 4]
+        stages_2_bn1 = self.stages_2_bn1.forward(stages_2_conv1)
+        stages_2_conv2 = self.stages_2_conv2.forward(stages_2_bn1)
+        y_3 = self.stages_2_bn2.forward(stages_2_conv2)
+        stages_2_downsample_0 = self.stages_2_downsample_0.forward(relu_2)  # [16, 4, 4]
+        stages_2_downsample_1 = self.stages_2_downsample_1.forward(
+            stages_2_downsample_0
+        )
+        add_3 = self.add_3.forward(y_3, stages_2_downsample_1)
+        relu_3 = self.relu_3.forward(add_3)
+        stages_3_conv1 = self.stages_3_conv1.forward(relu_3)
+        stages_3_bn1 = self.stages_3_bn1.forward(stages_3_conv1)
+        stages_3_conv2 = self.stages_3_conv2.forward(stages_3_bn1)
+        y_4 = self.stages_3_bn2.forward(stages_3_conv2)
+        add_4 = self.add_4.forward(y_4, relu_3)
+        relu_4 = self.relu_4.forward(add_4)
+        stages_4_conv1 = self.stages_4_conv1.forward(relu_4)  # [32, 2, 2]
+        stages_4_bn1 = self.stages_4_bn1.forward(stages_4_conv1)
+        stages_4_conv2 = self.stages_4_conv2.forward(stages_4_bn1)
+        y_5 = self.stages_4_bn2.forward(stages_4_conv2)
+        stages_4_downsample_0 = self.stages_4_downsample_0.forward(relu_4)  # [32, 2, 2]
+        stages_4_downsample_1 = self.stages_4_downsample_1.forward(
+            stages_4_downsample_0
+        )
+        add_5 = self.add_5.forward(y_5, stages_4_downsample_1)
+        relu_5 = self.relu_5.forward(add_5)
+        stages_5_conv1 = self.stages_5_conv1.forward(relu_5)
+        stages_5_bn1 = self.stages_5_bn1.forward(stages_5_conv1)
+        stages_5_conv2 = self.stages_5_conv2.forward(stages_5_bn1)
+        y_6 = self.stages_5_bn2.forward(stages_5_conv2)
+        add_6 = self.add_6.forward(y_6, relu_5)
+        relu_6 = self.relu_6.forward(add_6)
+        mean = self.mean.forward(relu_6)  # [32]
+        logits = self.head.forward(mean)  # [10]
+        cross_entropy = self.cross_entropy.forward(logits, label)
+
+        dlogits = self.cross_entropy.backward()
+        dmean = self.head.backward(dlogits)
+        drelu_6 = self.mean.backward(dmean)
+        dadd_6 = self.relu_6.backward(drelu_6)
+        dstages_5_conv2 = self.stages_5_bn2.backward(dadd_6)
+        dstages_5_bn1 = self.stages_5_conv2.backward(dstages_5_conv2)
+        dstages_5_conv1 = self.stages_5_bn1.backward(dstages_5_bn1)
+        drelu_5 = self.stages_5_conv1.backward(dstages_5_conv1)
+        dadd_6 += drelu_5
+        dadd_5 = self.relu_5.backward(dadd_6)
+        dstages_4_downsample_0 = self.stages_4_downsample_1.backward(dadd_5)
+        drelu_4 = self.stages_4_downsample_0.backward(dstages_4_downsample_0)
+        dstages_4_conv2 = self.stages_4_bn2.backward(dadd_5)
+        dstages_4_bn1 = self.stages_4_conv2.backward(dstages_4_conv2)
+        dstages_4_conv1 = self.stages_4_bn1.backward(dstages_4_bn1)
+        drelu_4_2 = self.stages_4_conv1.backward(dstages_4_conv1)
+        drelu_4 += drelu_4_2
+        dadd_4 = self.relu_4.backward(drelu_4)
+        dstages_3_conv2 = self.stages_3_bn2.backward(dadd_4)
+        dstages_3_bn1 = self.stages_3_conv2.backward(dstages_3_conv2)
+        dstages_3_conv1 = self.stages_3_bn1.backward(dstages_3_bn1)
+        drelu_3 = self.stages_3_conv1.backward(dstages_3_conv1)
+        dadd_4 += drelu_3
+        dadd_3 = self.relu_3.backward(dadd_4)
+        dstages_2_downsample_0 = self.stages_2_downsample_1.backward(dadd_3)
+        drelu_2 = self.stages_2_downsample_0.backward(dstages_2_downsample_0)
+        dstages_2_conv2 = self.stages_2_bn2.backward(dadd_3)
+        dstages_2_bn1 = self.stages_2_conv2.backward(dstages_2_conv2)
+        dstages_2_conv1 = self.stages_2_bn1.backward(dstages_2_bn1)
+        drelu_2_2 = self.stages_2_conv1.backward(dstages_2_conv1)
+        drelu_2 += drelu_2_2
+        dadd_2 = self.relu_2.backward(drelu_2)
+        dstages_1_conv2 = self.stages_1_bn2.backward(dadd_2)
+        dstages_1_bn1 = self.stages_1_conv2.backward(dstages_1_conv2)
+        dstages_1_conv1 = self.stages_1_bn1.backward(dstages_1_bn1)
+        drelu = self.stages_1_conv1.backward(dstages_1_conv1)
+        dadd_2 += drelu
+        dadd = self.relu.backward(dadd_2)
+        dstages_0_conv2 = self.stages_0_bn2.backward(dadd)
+        dstages_0_bn1 = self.stages_0_conv2.backward(dstages_0_conv2)
+        dstages_0_conv1 = self.stages_0_bn1.backward(dstages_0_bn1)
+        dbn = self.stages_0_conv1.backward(dstages_0_conv1)
+        dadd += dbn
+        dstem = self.bn.backward(dadd)
+        self.stem.backward(dstem)
+        return cross_entropy
+
+
+def backpropagate(model: ResNet, data: dict[str, Array], rows: Array) -> Any:
+    """The loss of a batch, `rows` of the data; leaves every parameter its gradient."""
+    step = shards(model, Step, len(rows), PARTS, model.stem.weight.grad)
+    value = step.run(data, rows)
+    penalty, held = l2_penalty_forward(weights(model))
+    l2_penalty_backward(0.0001, held)
+    value = value + 0.0001 * penalty
+    return value
 
 
 def make_optimizer(model: ResNet) -> list[Optimizer]:
@@ -976,8 +2097,7 @@ def gradients(
     parameters = named_parameters(model)
     for parameter in parameters.values():
         parameter.grad[...] = 0.0
-    value, cache = loss(model, batch, step, training=True)
-    backward(model, np.ones_like(value), cache)
+    value = backpropagate(model, batch, np.arange(len(batch["image"])))
     found = {n: p.grad.copy() for n, p in parameters.items() if p.trainable}
     return float(value), found
 
@@ -990,10 +2110,7 @@ def train_step(
     step: int,
 ) -> float:
     """One update from one batch; `lr` has a rate for each group of parameters."""
-    for one in optimizer:
-        one.zero_gradients()
-    value, cache = loss(model, batch, step, training=True)
-    backward(model, np.ones_like(value), cache)
+    value = backpropagate(model, batch, np.arange(len(batch["image"])))
     update(optimizer, lr)
     return float(value)
 
@@ -1008,16 +2125,16 @@ def train_steps(
 ) -> Array:
     """One update for each row of `order`, the examples of a batch; their losses."""
     losses = np.empty(len(order))
-    for k, (rows, rates) in enumerate(zip(order, lr)):
-        batch = {name: values[rows] for name, values in data.items()}
-        losses[k] = train_step(model, optimizer, batch, rates, first_step + k)
+    for k, (rows, rates) in enumerate(zip(order, lr.tolist())):
+        losses[k] = backpropagate(model, data, rows)
+        update(optimizer, rates)
     return losses
 
 
 def evaluate(model: ResNet, batch: dict[str, Array]) -> tuple[float, dict[str, float]]:
     """Loss and metrics of a batch, noise layers off and running statistics in use."""
-    value, _ = loss(model, batch)
-    logits, _ = model.forward(batch["image"])
+    value = loss(model, batch)
+    logits = model.forward(batch["image"])
     return float(value), {
         "accuracy": float(np.mean(logits.argmax(axis=1) == batch["label"]))
     }

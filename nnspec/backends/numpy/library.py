@@ -7,6 +7,7 @@ stand in several kernel files, so that each reads on its own).
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
@@ -16,12 +17,16 @@ _PACKAGE = Path(__file__).resolve().parents[2]
 
 
 class Definition(Record):
-    """A function, class or constant: its source text, the names it reads, whether it is a one-line alias."""
+    """A function, class or constant: its source text, and whether it is a one-line alias."""
 
     name: str
     text: str
-    reads: frozenset[str]
     alias: bool
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The names that it reads."""
+        return _reads(self.text) - {self.name}
 
 
 def carry(used: set[str], planned: bool) -> list[Definition]:
@@ -43,8 +48,11 @@ def defined() -> set[str]:
 
 
 def names_in(text: str) -> set[str]:
-    """The names that a piece of Python reads or defines."""
-    return {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+    """The names that a piece of emitted Python reads or defines, annotations too; found without parsing it, which
+    takes longer than writing it."""
+    code = re.sub(r'"""[\s\S]*?"""', "", text)
+    code = re.sub(r"#[^\n\"']*$", "", code, flags=re.MULTILINE)
+    return set(re.findall(r"(?<![\w.\"'])[A-Za-z_]\w*", code))
 
 
 @cache
@@ -57,33 +65,39 @@ def _library(planned: bool) -> dict[str, Definition]:
     files += [runtime / "shards.py"]
     found: dict[str, Definition] = {}
     for file in files:
-        for definition in _definitions(file.read_text(encoding="utf-8")):
+        for definition in _definitions(file):
             first = found.setdefault(definition.name, definition)
             if first.text != definition.text:
                 raise AssertionError(f"{definition.name} is defined twice, differently: {file.name}")
     return dict(sorted(found.items(), key=lambda item: not item[1].alias))
 
 
-def _definitions(text: str) -> list[Definition]:
-    lines = text.split("\n")
+_OPENING = re.compile(r"(?:def|class) (\w+)|(\w+) = ")
+
+
+@cache
+def _definitions(file: Path) -> tuple[Definition, ...]:
+    """The statements of a file that define something. A statement begins where a line is not indented."""
+    text = file.read_text(encoding="utf-8")
+    lines = text[text.index('"""', 3) + 3 :].rstrip("\n").split("\n")
+    starts = [i for i, line in enumerate(lines) if line and line[0] not in " )]}#"]
     found = []
-    for node in ast.parse(text).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            name, alias = node.name, False
-        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            name, alias = node.targets[0].id, node.lineno == node.end_lineno and not node.targets[0].id.isupper()
-        else:
-            continue
-        start = node.lineno - 1 - len(getattr(node, "decorator_list", ()))
-        source = "\n".join(lines[start : node.end_lineno])
-        comments = _comments_above(lines, start)
-        reads = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} - {name}
-        found.append(Definition(name, comments + source, frozenset(reads), alias))
-    return found
+    for start, after in zip(starts, [*starts[1:], len(lines)], strict=True):
+        opening = _OPENING.match(lines[start])
+        if opening is None:
+            continue  # an import
+        stop = after
+        while not lines[stop - 1] or lines[stop - 1].startswith("#"):
+            stop -= 1
+        first = start
+        while lines[first - 1].startswith("#"):
+            first -= 1
+        name = opening[1] or opening[2]
+        alias = opening[1] is None and stop == start + 1 and not name.isupper()
+        found.append(Definition(name, "\n".join(lines[first:stop]), alias))
+    return tuple(found)
 
 
-def _comments_above(lines: list[str], start: int) -> str:
-    first = start
-    while first and lines[first - 1].startswith("#"):
-        first -= 1
-    return "".join(line + "\n" for line in lines[first:start])
+@cache
+def _reads(text: str) -> frozenset[str]:
+    return frozenset(n.id for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Name))

@@ -390,8 +390,8 @@ class Planned:
             return
         (value,) = flat.outputs
         if placed.kind == "BatchNorm":
-            board = f"team.board({literal(layer.path if layer else '')}, (5, {value.type.shape[0]}), dtype)"
-            placed.arguments += [board, "team", "member", *(["True"] if placed.relu else [])]
+            name = literal(placed.attribute)  # known to all members of the team
+            placed.arguments += [name, "team", "member", *(["True"] if placed.relu else [])]
         if unit.in_place:
             placed.arguments.append(literal(self.may_overwrite(inputs[0])))
         placed.arguments += unit.keywords
@@ -532,7 +532,7 @@ class Planned:
             factor = {"Sub": 1.0 if place == 0 else -1.0, "Neg": -1.0}.get(placed.kind, 1.0)
             if placed.kind == "Mul":
                 factor = others[0] if others else 1.0
-            elif placed.kind == "Div":
+            elif placed.kind == "Div" and place == 0:
                 factor = 1.0 / others[0]
             if value in self.needs:
                 self.give(value, Gradient("", Buffer(), gradient.number * factor))
