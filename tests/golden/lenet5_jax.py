@@ -118,13 +118,12 @@ def avg_pool(
     """The mean of each window of an image, divided as PyTorch counts."""
     size = spread(size, 2)
     step = size if stride is None else spread(stride, 2)
+    if step == size and not padding and not ceil:
+        return tiles(x, size).mean((2, 4))
     around, sizes = spread(padding, 2), x.shape[1:3]
     x = pad(x, window_padding(sizes, size, step, around, ceil))
-    if step == size:
-        y = tiles(x, size).sum((2, 4))
-    else:
-        first, *others = windows(x, size, step)
-        y = sum(others, start=first)
+    first, *others = windows(x, size, step)
+    y = sum(others, start=first)
     count = window_entries(sizes, y.shape[1:3], size, step, around, count_padding)
     return y / jnp.asarray(count[:, :, None], x.dtype)
 

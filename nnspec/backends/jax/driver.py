@@ -57,6 +57,9 @@ class Driver:
         self.module: Any = import_file(source)
         self._data: tuple[Any, dict[str, jax.Array]] | None = None
         self._jitted: dict[Any, Callable[..., Any]] = {}
+        self._known: dict[Any, frozenset[str]] = {}  # the arguments of an emitted function
+        steps = getattr(self.module, "train_steps", None)
+        self._counts = steps is not None and "count" in inspect.signature(steps).parameters
         self._steps = 0
         make = self.module.Model.init
         self._given = ("key",) if "key" in inspect.signature(make).parameters else ()
@@ -193,7 +196,7 @@ class Driver:
             if not self._many():
                 rates = rates[:, 0] if rates.ndim > 1 else rates
             count = len(rows)
-            if "count" in inspect.signature(self.module.train_steps).parameters:
+            if self._counts:
                 rows, rates = _padded(rows), _padded(rates)
             state = (self.model, self.opt_state, held, rows, rates)
             found = self._call(self.module.train_steps, *state, key=self.key, first_step=first_step, count=count)
@@ -209,7 +212,9 @@ class Driver:
 
     def _call(self, function: Callable[..., Any], *positional: Any, **named: Any) -> Any:
         """A call with those of the named arguments that the emitted function has: keys, steps, the training flag."""
-        known = inspect.signature(function).parameters
+        if function not in self._known:  # looking costs more than a small step
+            self._known[function] = frozenset(inspect.signature(function).parameters)
+        known = self._known[function]
         return function(*positional, **{name: value for name, value in named.items() if name in known})
 
     def _jit(self, name: str, static: tuple[str, ...] = ()) -> Callable[..., Any]:
