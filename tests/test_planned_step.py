@@ -18,8 +18,9 @@ from nnspec.backends.numpy.emit import emit
 SPECS = {
     "dense layers, every planned activation": """
         model Net { input x: float32[7]; target y: class(4)
-            output z = x -> dense(9) -> relu -> dense(8) -> tanh -> dense(9) -> sigmoid -> dense(6) -> silu
-                -> dense(5) -> leaky_relu(0.2) -> dense(5) -> gelu -> dense(4) -> gelu(approximate = tanh) -> dense(4) }
+            output z = x -> dense(9) -> relu -> dense(8) -> tanh -> dense(9) -> sigmoid -> dense(6)
+                -> silu -> dense(5) -> leaky_relu(0.2) -> dense(5) -> gelu -> dense(4) -> gelu(approximate = tanh)
+                -> dense(4) }
         train { minimize = cross_entropy(z, y); optimizer = adam(0.01); steps = 3 }
     """,
     "weights under penalties, a weighted sum of losses": """
@@ -27,7 +28,9 @@ SPECS = {
             h = x -> dense(6) -> tanh
             output z = h -> dense(3)
             output r = h -> dense(2) }
-        train { minimize = 2 * cross_entropy(z, y) + mse(r, t) / 3 - 0.5 * (0 - 1e-2 * l2(weights)) + l1(weights("dense1*"))
+        train {
+            minimize = 2 * cross_entropy(z, y) + mse(r, t) / 3 - 0.5 * (0 - 1e-2 * l2(weights))
+                + l1(weights("dense1*"))
             optimizer = sgd(0.1); steps = 3 }
     """,
     "one layer used twice": """
@@ -45,14 +48,17 @@ SPECS = {
     "images of odd sizes": """
         model Net { input x: float32[3, 11, 9]; target y: class(3)
             output z = x -> conv(8, 3, padding = 1) -> relu -> max_pool(2) -> conv(9, 2, bias = false)
-                -> batch_norm -> relu -> conv(4, 3, stride = 2, padding = 2) -> tanh -> avg_pool(2, stride = 1) -> flatten -> dense(3) }
+                -> batch_norm -> relu -> conv(4, 3, stride = 2, padding = 2) -> tanh -> avg_pool(2, stride = 1)
+                -> flatten -> dense(3) }
         train { minimize = cross_entropy(z, y); optimizer = sgd(0.1, momentum = 0.9); steps = 3 }
     """,
     "residuals with batch norm": """
         block Unit(x; c, stride = 1) {
             h = x -> conv(c, 3, stride = stride, padding = 1, bias = false) -> batch_norm -> relu
                 -> conv(c, 3, padding = 1, bias = false) -> batch_norm
-            skip = if stride != 1 or c != x.channels { x -> conv(c, 1, stride = stride, bias = false) -> batch_norm } else { x }
+            skip = if stride != 1 or c != x.channels {
+                x -> conv(c, 1, stride = stride, bias = false) -> batch_norm
+            } else { x }
             relu(h + skip)
         }
         model Net { input x: float32[3, 9, 9]; target y: class(3)
@@ -64,12 +70,14 @@ SPECS = {
         model Net { input x: float32[2, 6, 6]; target y: class(3)
             a = x -> conv(3, 1) -> relu
             b = x -> conv(4, 3, padding = 1, groups = 2) -> tanh
-            output z = concat(a, b, axis = 0) -> conv(5, 3, dilation = 2) -> relu -> max_pool(2) -> flatten -> dense(3) }
+            output z = concat(a, b, axis = 0) -> conv(5, 3, dilation = 2) -> relu -> max_pool(2) -> flatten
+                -> dense(3) }
         train { minimize = cross_entropy(z, y); optimizer = sgd(0.1); steps = 3 }
     """,
     "signals": """
         model Net { input x: float32[2, 17]; target y: float32[1]
-            output z = x -> conv(8, 5, padding = 2) -> relu -> max_pool(2) -> conv(4, 3, stride = 2) -> gelu -> flatten -> dense(1) }
+            output z = x -> conv(8, 5, padding = 2) -> relu -> max_pool(2) -> conv(4, 3, stride = 2) -> gelu -> flatten
+                -> dense(1) }
         train { minimize = mse(z, y); optimizer = rmsprop(0.01); steps = 3 }
     """,
     "a transformer": """
@@ -88,8 +96,8 @@ SPECS = {
     """,
     "what only the textbook functions do": """
         model Net { input x: float32[4, 6, 6]; target y: class(3)
-            output z = x -> conv(8, 3) -> group_norm(2) -> elu -> upsample(2) -> conv_transpose(3, 2, stride = 2) -> prelu
-                -> flatten -> dense(6) -> softmax -> dense(3) }
+            output z = x -> conv(8, 3) -> group_norm(2) -> elu -> upsample(2) -> conv_transpose(3, 2, stride = 2)
+                -> prelu -> flatten -> dense(6) -> softmax -> dense(3) }
         train { minimize = cross_entropy(z, y, label_smoothing = 0.1); optimizer = sgd(0.1); steps = 3 }
     """,
 }
@@ -156,7 +164,7 @@ def test_an_error_in_one_part_stops_all(tmp_path: Path) -> None:
     driver = opened(graph, tmp_path, 1, 2)
     data = examples(graph, 8)
     bad = {"x": data["x"], "y": np.array([0, 1, 2, 0, 0, 0, 999, 0])}
-    with pytest.raises(Exception) as caught:  # noqa: PT011  # whichever part is heard first
+    with pytest.raises(Exception) as caught:  # whichever part is heard first
         driver.gradients(bad)
     assert isinstance(caught.value, IndexError | RuntimeError)
 
