@@ -29,8 +29,7 @@ SPECS = {
             output z = h -> dense(3)
             output r = h -> dense(2) }
         train {
-            minimize = 2 * cross_entropy(z, y) + mse(r, t) / 3 - 0.5 * (0 - 1e-2 * l2(weights))
-                + l1(weights("dense1*"))
+            minimize = 2 * cross_entropy(z, y) + mse(r, t) / 3 - (0 - 1e-2 * l2(weights)) / 2 + l1(weights("dense1*"))
             optimizer = sgd(0.1); steps = 3 }
     """,
     "one layer used twice": """
@@ -86,7 +85,8 @@ SPECS = {
             h + (h -> layer_norm -> dense(4 * x.features) -> gelu -> dense(x.features))
         }
         model Net { input tokens: class(11)[6]; target next: class(11)[6]
-            output logits = tokens -> embedding(11, 8) -> positional(6) -> Layer(2) -> Layer(4) -> rms_norm -> dense(11) }
+            output logits = tokens -> embedding(11, 8) -> positional(6) -> Layer(2) -> Layer(4) -> rms_norm
+                -> dense(11) }
         train { minimize = cross_entropy(logits, next); optimizer = adamw(0.01); steps = 3 }
     """,
     "attention between two sequences": """

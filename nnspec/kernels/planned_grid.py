@@ -19,7 +19,8 @@ from nnspec.kernels.pool import window_counts, window_settings, window_sizes
 
 MANY = 8  # channels from which a product with one row for each is well filled
 Area = tuple[slice, slice, slice, slice]  # outputs, and the entries they read
-CHUNK = 1 << 15  # numbers that are worked on together, so that they stay in the cache
+THIN = 12  # rows of a product below which several rows of outputs share one
+CHUNK = 1 << 18  # numbers that are worked on together, so that they stay in the cache
 
 
 class WindowRows:
@@ -29,7 +30,8 @@ class WindowRows:
     `fill` copies the block once for each column of the kernel, [h][c][j][w'][n]: the
     kernel's rows are consecutive rows of that, so `columns` (groups, h', K, w' * n)
     with K = (i, c, j) reads them in place, overlapping. Where rows are apart
-    (dilation, or a stride beyond the kernel), they are copied too.
+    (dilation, or a stride beyond the kernel), they are copied too. With `together` > 1,
+    that many rows of outputs share a matrix, which has the rows of them all.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class WindowRows:
         n: int,
         dtype: Any,
         scratch: dict[Any, Array],
+        together: int = 1,
     ) -> None:
         channels, height, width = shape
         self.plain = kernel == stride == (1, 1) and padding == (0, 0) and groups == 1
@@ -76,11 +79,12 @@ class WindowRows:
             else:
                 into, rows_from = overlap(height, held, -padding[0], 1)
                 self.copies.append((self.held[:, into, :, j, to], rows_from, source))
-        step = self.held.strides[1] * (1 if apart else stride[0])
+        step = self.held.strides[1] * (1 if apart else stride[0]) * together
         size = dtype().itemsize
+        deep = kernel[0] + (together - 1) * stride[0]
         self.columns = np.lib.stride_tricks.as_strided(
             self.held,
-            (groups, rows, kernel[0] * each * kernel[1], columns * n),
+            (groups, rows // together, deep * each * kernel[1], columns * n),
             (self.held.strides[0], step, columns * n * size, size),
         )
 
@@ -133,21 +137,33 @@ class PlannedConv:
         self.count, self.n = blocks_of(n)
         itemsize = dtype().itemsize
         parts = shape, kernel, stride, padding, dilation, groups, self.n
-        self.windows = WindowRows(*parts, dtype, scratch)
+        rows = out_size(shape[1], kernel[0], stride[0], padding[0], dilation[0])
+        self.together = 1
+        if groups == dilation[0] == 1 and stride[0] < kernel[0]:
+            self.together = rows_together(channels, rows, kernel[0])
+        # What one block leaves in the columns, backward finds there.
+        self.kept = self.count == 1 and shape[0] * shape[1] * shape[2] * n <= CHUNK
+        own: dict[Any, Array] = {} if self.kept else scratch
+        self.windows = WindowRows(*parts, dtype, own, self.together)
         rows, columns = self.windows.size
         self.y = grid((channels, rows, columns), n, dtype)
-        self.matrix = np.empty(
-            (groups, channels // groups, *self.turned().shape[1:]), dtype
-        )
-        depth = int(np.prod(self.matrix.shape[2:]))
-        self.w = self.matrix.reshape(groups, 1, channels // groups, depth)
+        each, shift = channels // groups, stride[0]
+        deep = kernel[0] + (self.together - 1) * shift
+        across = self.turned().shape[2:]
+        self.matrix = np.zeros((groups, self.together, each, deep, *across), dtype)
+        alone, depth = (k * across[0] * across[1] for k in (kernel[0], deep))
+        self.w = self.matrix.reshape(groups, 1, self.together * each, depth)
         self.ones = np.ones(columns * self.n, dtype)
-        whole = (groups, rows, channels // groups, depth)
+        whole = (groups, rows // self.together, self.together * each, depth)
         self.few = rows * channels * depth <= 8 * CHUNK
         self.products = held_in(
             scratch, (whole if self.few else (groups, *whole[2:])), "products", dtype
         )
-        self.sum = np.empty((groups, channels // groups, depth), dtype)
+        self.sum = np.empty((groups, self.together * each, depth), dtype)
+        self.shifts = [
+            (self.matrix[:, i, :, s : s + kernel[0]], slice(s, s + kernel[0]))
+            for i, s in enumerate(range(0, self.together * shift, shift))
+        ]
         self.dx = None if dx is None else view(dx, grid_shape(shape, n))
         if self.dx is None:
             return
@@ -186,7 +202,7 @@ class PlannedConv:
                 self.adds.append((part, slice(None), to))
         else:
             self.spread = held_in(
-                scratch, (groups, rows, depth, columns * self.n), "spread", dtype
+                scratch, (groups, rows, alone, columns * self.n), "spread", dtype
             )
             self.adds = self.sums(shape, stride, padding, dilation)
 
@@ -196,13 +212,21 @@ class PlannedConv:
         turned: Array = w.transpose(0, 2, 1, 3)
         return turned
 
+    def by_groups(self, y: Array, together: int = 0) -> Array:
+        """A block of outputs as (groups, rows, O, w * n), one row for each product."""
+        rows = y.shape[0] // (together or self.together)
+        return y.reshape(rows, self.groups, -1, y.shape[2] * y.shape[3]).swapaxes(0, 1)
+
     def forward(self, x: Array) -> Array:
         self.x = x
-        self.matrix.reshape(self.turned().shape)[...] = self.turned()
+        turned = self.turned()
+        turned = turned.reshape(self.groups, -1, *turned.shape[1:])
+        for part, _ in self.shifts:
+            part[...] = turned
         for image, y in zip(x, self.y, strict=True):
             rows, channels = y.shape[:2]
-            out = y.reshape(rows, self.groups, channels // self.groups, -1)
-            np.matmul(self.w, self.windows.fill(image), out=out.swapaxes(0, 1))
+            out = self.by_groups(y)
+            np.matmul(self.w, self.windows.fill(image), out=out)
             if self.bias is not None:
                 flat = y.reshape(rows, channels, -1)
                 flat += self.bias
@@ -231,11 +255,9 @@ class PlannedConv:
                 for part, to_rows, to_columns in self.adds:
                     dx[to_rows, :, to_columns] += part
             return self.dx
-        transposed = self.w.swapaxes(2, 3)
+        turned = self.turned().reshape(self.groups, 1, w.shape[0] // self.groups, -1)
         for d, dx in zip(dy, self.dx, strict=True):
-            rows, channels = d.shape[:2]
-            d = d.reshape(rows, self.groups, channels // self.groups, -1)
-            np.matmul(transposed, d.swapaxes(0, 1), out=self.spread)
+            np.matmul(turned.swapaxes(2, 3), self.by_groups(d, 1), out=self.spread)
             dx[...] = 0.0
             for part, to_rows, to_columns in self.adds:
                 target = dx.reshape(dx.shape[0], self.groups, -1, *dx.shape[2:])
@@ -244,22 +266,28 @@ class PlannedConv:
 
     def backward_parameters(self, dy: Array) -> None:
         for b, (image, d) in enumerate(zip(self.x, dy, strict=True)):
-            rows, channels = d.shape[:2]
-            d = d.reshape(rows, self.groups, channels // self.groups, -1)
-            d = d.swapaxes(0, 1)
-            columns = self.windows.fill(image).swapaxes(2, 3)
+            d = self.by_groups(d)
+            if self.kept and not self.windows.plain:
+                columns = self.windows.columns.swapaxes(2, 3)
+            else:
+                columns = self.windows.fill(image).swapaxes(2, 3)
             if self.few:
                 np.matmul(d, columns, out=self.products)
                 part = np.add.reduce(self.products, axis=1)
                 self.sum[...] = part if b == 0 else self.sum + part
                 continue
-            for row in range(rows):
+            for row in range(d.shape[1]):
                 np.matmul(d[:, row], columns[:, row], out=self.products)
                 if b == 0 and row == 0:
                     self.sum[...] = self.products
                 else:
                     self.sum += self.products
-        turned = self.sum.reshape(self.turned().shape).transpose(0, 2, 1, 3)
+        whole = self.sum.reshape(self.matrix.shape)
+        (_, rows_of_first), *others = self.shifts
+        turned = whole[:, 0, :, rows_of_first]
+        for i, (_, rows_of) in enumerate(others, 1):
+            turned += whole[:, i, :, rows_of]
+        turned = turned.reshape(self.turned().shape).transpose(0, 2, 1, 3)
         self.dweight[...] = turned.reshape(self.dweight.shape)
         if self.dbias is not None:
             sum_of_channels(dy, self.ones, self.dbias)
@@ -330,6 +358,9 @@ class PlannedBatchNorm:
         self.work = np.empty((self.rows[0].stop, channels, width * n), dtype)
         self.mask = np.empty(self.work.shape, bool)
         self.ones = np.ones(width * n, dtype)
+        self.zero = np.zeros(
+            width * n, dtype
+        )  # a row of them is compared faster than one
         self.count = float(blocks * height * width * n)
 
     def flat(self, x: Array) -> Array:
@@ -361,7 +392,7 @@ class PlannedBatchNorm:
             part = np.multiply(x[rows], scale, out=y[rows])
             part += shift
             if self.relu:
-                np.maximum(part, 0.0, out=part)
+                np.maximum(part, self.zero, out=part)
         if self.member == 0:
             self.remember(var)
         return self.y
@@ -382,7 +413,7 @@ class PlannedBatchNorm:
             size = rows.stop - rows.start
             part = d[rows]
             if self.relu:
-                np.greater(y[rows], 0.0, out=self.mask[:size])
+                np.greater(y[rows], self.zero, out=self.mask[:size])
                 part = np.multiply(part, self.mask[:size], out=dx[rows])
             work = np.subtract(x[rows], self.mean, out=self.work[:size])
             sums = sums + np.add.reduce(np.matmul(part, self.ones), axis=0)
@@ -478,6 +509,10 @@ class PlannedAvgPool:
         sizes = window_sizes(tuple(shape[1:]), *settings, counts, count_include_pad)
         shape = image_shape(shape)
         self.tiles = tiles(self.areas, image_shape(shape))
+        channels, _, width = image_shape(shape)
+        if self.tiles:
+            room = size_out[0], channels, width, blocks_of(n)[1]
+            self.half = np.empty(room, dtype)
         self.factor = (1.0 / sizes.reshape(size_out)).astype(dtype)[:, None, :, None]
         if np.all(self.factor == self.factor.flat[0]):
             self.factor = np.asarray(self.factor.flat[0])
@@ -487,12 +522,10 @@ class PlannedAvgPool:
 
     def forward(self, x: Array) -> Array:
         for image, y in zip(x, self.y, strict=True):
-            if self.tiles:
-                (_, _, *first), (_, _, *second), *rest = self.tiles
-                parts = image[first[0], :, first[1]], image[second[0], :, second[1]]
-                np.add(*parts, out=y)
-                for _, _, from_rows, from_columns in rest:
-                    y += image[from_rows, :, from_columns]
+            if self.tiles:  # the rows first: their entries lie in long runs
+                down, across = self.tiles
+                add_up([image[rows] for rows in down], self.half)
+                add_up([self.half[:, :, columns] for columns in across], y)
             else:
                 y[...] = 0.0
                 for rows, columns, from_rows, from_columns in self.areas:
@@ -506,8 +539,11 @@ class PlannedAvgPool:
         for d, dx in zip(dy, self.dx, strict=True):
             np.multiply(d, self.factor, out=self.part)
             if self.tiles:
-                for _, _, to_rows, to_columns in self.tiles:
-                    dx[to_rows, :, to_columns] = self.part
+                down, across = self.tiles
+                for columns in across:
+                    self.half[:, :, columns] = self.part
+                for rows in down:
+                    dx[rows] = self.half
                 continue
             dx[...] = 0.0
             for rows, columns, to_rows, to_columns in self.areas:
@@ -593,6 +629,14 @@ class PlannedToRows:
         return self.dx
 
 
+def rows_together(channels: int, rows: int, kernel: int) -> int:
+    """How many rows of outputs share a product, so that it has THIN rows at least."""
+    for count in range(1, kernel + 1):
+        if count * channels >= THIN and rows % count == 0:
+            return count
+    return 1
+
+
 def out_size(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
     """How many windows fit an axis."""
     return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
@@ -647,14 +691,32 @@ def sum_of_channels(dy: Array, ones: Array, out: Array) -> None:
     np.add.reduce(np.matmul(flat, ones), axis=0, out=out)
 
 
-def tiles(areas: list[Area], shape: tuple[int, ...]) -> list[Area]:
-    """The areas of a pool, if together they are every entry of the image once."""
+def tiles(
+    areas: list[Area], shape: tuple[int, ...]
+) -> tuple[list[slice], list[slice]] | None:
+    """The rows and the columns that a pool reads for each place in its window, if
+    together they are every entry of the image once.
+    """
     seen = np.zeros(shape[1:], int)
     for rows, columns, from_rows, from_columns in areas:
         seen[from_rows, from_columns] += 1
-        if (rows.start, columns.start) != (0, 0) or len(areas) < 2:
-            return []
-    return areas if np.all(seen == 1) else []
+        if (rows.start, columns.start) != (0, 0):
+            return None
+    if not np.all(seen == 1):
+        return None
+    down = {rows.start: rows for _, _, rows, _ in areas}
+    across = {columns.start: columns for _, _, _, columns in areas}
+    return list(down.values()), list(across.values())
+
+
+def add_up(parts: list[Array], out: Array) -> None:
+    """The sum of arrays."""
+    if len(parts) == 1:
+        np.copyto(out, parts[0])
+        return
+    np.add(parts[0], parts[1], out=out)
+    for part in parts[2:]:
+        out += part
 
 
 def pool_areas(

@@ -392,6 +392,9 @@ class Planned:
         if placed.kind == "BatchNorm":
             name = literal(placed.attribute)  # known to all members of the team
             placed.arguments += [name, "team", "member", *(["True"] if placed.relu else [])]
+        if placed.kind == "Add" and self.may_overwrite(inputs[1]) and not self.may_overwrite(inputs[0]):
+            placed.flat = flat = FlatNode(flat.node, inputs[::-1], flat.outputs)  # the sum takes the place of the first
+            inputs, given = inputs[::-1], given[::-1]
         if unit.in_place:
             placed.arguments.append(literal(self.may_overwrite(inputs[0])))
         placed.arguments += unit.keywords

@@ -210,7 +210,7 @@ def add(flat: FlatNode) -> Unit | None:
     a, b = (v.type for v in flat.inputs)
     if not (a.batched and b.batched and a.is_float and b.is_float) or a.shape != b.shape or not a.shape:
         return None
-    return Unit("PlannedAdd", ("{array}", "dtype"), takes="any", gives="any", keeps_input=False)
+    return Unit("PlannedAdd", ("{array}", "dtype"), takes="any", gives="any", in_place=True, keeps_input=False)
 
 
 def _entry_loss(name: str, kind: str) -> None:
