@@ -12,10 +12,10 @@ from nnspec.backends.numpy.runtime.initial import glorot_uniform
 from nnspec.backends.numpy.runtime.layers import BatchNorm, Conv
 from nnspec.backends.numpy.runtime.module import Parameter, initialise
 from nnspec.kernels.planned import Team, as_rows, blocks_of, grid
+from nnspec.kernels.planned_batch_norm import PlannedBatchNorm
+from nnspec.kernels.planned_conv import PlannedConv
 from nnspec.kernels.planned_grid import (
     PlannedAvgPool,
-    PlannedBatchNorm,
-    PlannedConv,
     PlannedGlobalAverage,
     PlannedMaxPool,
     PlannedToGrid,

@@ -20,6 +20,8 @@ Sizes = int | tuple[int, ...]  # one for all spatial axes, or one for each
 Numbers = Any  # a number or nested tuples of numbers
 Blocks = tuple[int, int]  # how many blocks, of how many examples each
 Gradients = Callable[[Any], Array]  # where the gradient of a parameter is written
+Held = dict[Any, Array]
+Pair = tuple[int, int]  # of the rows and of the columns of an image
 Area = tuple[slice, slice, slice, slice]  # outputs, and the entries they read
 
 
@@ -500,91 +502,128 @@ class PlannedTanh:
 MANY = 8  # channels from which a product with one row for each is well filled
 
 
-CHUNK = 1 << 15  # numbers that are worked on together, so that they stay in the cache
+THIN = 12  # rows of a product below which several rows of outputs share one
+
+
+FEW = 1 << 18  # numbers of which another copy costs less than making them again
+
+
+class Geometry:
+    """The windows of images (C, H, W): settings for both axes, and how many windows."""
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        kernel: Pair,
+        stride: Pair = (1, 1),
+        padding: Pair = (0, 0),
+        dilation: Pair = (1, 1),
+        groups: int = 1,
+    ) -> None:
+        self.shape, self.kernel, self.stride = shape, kernel, stride
+        self.padding, self.dilation, self.groups = padding, dilation, groups
+        rows, columns = (
+            (shape[a + 1] + 2 * padding[a] - dilation[a] * (kernel[a] - 1) - 1)
+            // stride[a]
+            + 1
+            for a in (0, 1)
+        )
+        self.size = rows, columns
+        self.key = shape, kernel, stride, padding, dilation, groups
+
+    def reach(self, axis: int, offset: int) -> tuple[slice, slice]:
+        """Which windows have their entry `offset` inside an axis (0: rows), and where
+        that is.
+        """
+        first = offset * self.dilation[axis] - self.padding[axis]
+        size, count = self.shape[axis + 1], self.size[axis]
+        return overlap(size, count, first, self.stride[axis])
+
+
+class Seen:
+    """What a function makes of an array, kept while the same array comes."""
+
+    def __init__(self, make: Callable[[Array], Any]) -> None:
+        self.make = make
+        self.of: Array | None = None
+        self.made: Any = None
+
+    def __call__(self, x: Array) -> Any:
+        if x is not self.of:
+            self.of, self.made = x, self.make(x)
+        return self.made
 
 
 class WindowRows:
     """The windows of a block of images (h, C, w, n) as matrices, one for a row of
     outputs.
 
-    `fill` copies the block once for each column of the kernel, [h][c][j][w'][n]: the
-    kernel's rows are consecutive rows of that, so `columns` (groups, h', K, w' * n)
-    with K = (i, c, j) reads them in place, overlapping. Where rows are apart
-    (dilation, or a stride beyond the kernel), they are copied too.
+    `moves` says what to copy, the block once for each column of the kernel, into
+    [h][c][j][w'][n]: the kernel's rows are consecutive rows of that, so `columns`
+    (groups, h', K, w' * n) with K = (i, c, j) reads them in place, overlapping. Where
+    rows are apart (dilation, or a stride beyond the kernel), they are copied too. With
+    `together` > 1, that many rows of outputs share a matrix, which has the rows of them
+    all.
     """
 
     def __init__(
-        self,
-        shape: tuple[int, ...],
-        kernel: tuple[int, int],
-        stride: tuple[int, int],
-        padding: tuple[int, int],
-        dilation: tuple[int, int],
-        groups: int,
-        n: int,
-        dtype: Any,
-        scratch: dict[Any, Array],
+        self, g: Geometry, n: int, dtype: Any, scratch: Held, together: int = 1
     ) -> None:
-        channels, height, width = shape
-        self.plain = kernel == stride == (1, 1) and padding == (0, 0) and groups == 1
-        rows = out_size(height, kernel[0], stride[0], padding[0], dilation[0])
-        columns = out_size(width, kernel[1], stride[1], padding[1], dilation[1])
-        self.size = rows, columns
-        self.groups = groups
+        self.g = g
+        self.plain = g.kernel == g.stride == (1, 1) and not any(g.padding)
+        self.plain &= g.groups == 1
         if self.plain:
             return
-        each = channels // groups
-        apart = dilation[0] > 1 or stride[0] >= kernel[0]
-        key = shape, kernel, stride, padding, dilation, groups, n, "columns"
-        held = rows if apart else (rows - 1) * stride[0] + kernel[0]
-        inner: tuple[int, ...] = (kernel[0], each, kernel[1], columns, n)
-        inner = inner if apart else inner[1:]
-        if key not in scratch:
-            scratch[key] = np.zeros((groups, held, *inner), dtype)
+        rows, columns = g.size
+        each = g.shape[0] // g.groups
+        self.apart = g.dilation[0] > 1 or g.stride[0] >= g.kernel[0]
+        inner: tuple[int, ...] = (each, g.kernel[1], columns, n)
+        if self.apart:
+            held, inner = rows, (g.kernel[0], *inner)
+        else:
+            held = (rows - 1) * g.stride[0] + g.kernel[0]
+        key = "columns", g.key, n
+        if key not in scratch:  # what padding leaves is zero, and stays so
+            scratch[key] = np.zeros((g.groups, held, *inner), dtype)
         self.held = scratch[key]
-        self.copies = []
-        for j in range(kernel[1]):
-            to, source = overlap(
-                width, columns, j * dilation[1] - padding[1], stride[1]
-            )
-            if apart:
-                for i in range(kernel[0]):
-                    first = i * dilation[0] - padding[0]
-                    into, rows_from = overlap(height, rows, first, stride[0])
-                    self.copies.append(
-                        (self.held[:, into, i, :, j, to], rows_from, source)
-                    )
-            else:
-                into, rows_from = overlap(height, held, -padding[0], 1)
-                self.copies.append((self.held[:, into, :, j, to], rows_from, source))
-        step = self.held.strides[1] * (1 if apart else stride[0])
-        size = dtype().itemsize
+        step = self.held.strides[1] * (1 if self.apart else g.stride[0]) * together
+        deep = g.kernel[0] + (together - 1) * g.stride[0]
+        size = self.held.itemsize
         self.columns = np.lib.stride_tricks.as_strided(
             self.held,
-            (groups, rows, kernel[0] * each * kernel[1], columns * n),
+            (g.groups, rows // together, deep * each * g.kernel[1], columns * n),
             (self.held.strides[0], step, columns * n * size, size),
         )
 
-    def fill(self, x: Array) -> Array:
-        """The columns of a block (h, C, w, n)."""
-        if self.plain:
-            return x.reshape(1, x.shape[0], x.shape[1], -1)
+    def moves(self, x: Array) -> tuple[list[tuple[Array, Array]], Array]:
+        """What is copied from a block, as (to, from), and the matrices after that."""
+        g = self.g
         height, channels, width, n = x.shape
-        grouped = x.reshape(height, self.groups, channels // self.groups, width, n)
-        for to, rows, columns in self.copies:
-            np.copyto(to, grouped[rows, :, :, columns].swapaxes(0, 1))
-        return self.columns
+        if self.plain:
+            return [], x.reshape(1, height, channels, -1)
+        x = x.reshape(height, g.groups, channels // g.groups, width, n)
+        found = []
+        for j in range(g.kernel[1]):
+            to, source = g.reach(1, j)
+            if not self.apart:
+                into, rows = overlap(height, self.held.shape[1], -g.padding[0], 1)
+                part = x[rows, :, :, source].swapaxes(0, 1)
+                found.append((self.held[:, into, :, j, to], part))
+                continue
+            for i in range(g.kernel[0]):
+                into, rows = g.reach(0, i)
+                part = x[rows, :, :, source].swapaxes(0, 1)
+                found.append((self.held[:, into, i, :, j, to], part))
+        return found, self.columns
 
 
 class PlannedConv:
     """y[o] = bias[o] + sum_c x[c] * weight[o, c] over grids: one product a row of
-    outputs, W (O, K) times the windows of that row (K, w * n).
+    outputs, W (O, K) times the windows of that row (K, w * n). dW is the product of dy
+    and the windows, row by row.
 
-    dW is the product of dy and the windows, row by row. dx is one of three, by `way`:
-    "turned", the same convolution of dy with the kernel turned round (stride 1, enough
-    channels to fill a product); "rows", the kernel's rows inside a product and its
-    columns added up after (stride 1 down the rows); "spread", W^T dy added up where
-    the windows were read.
+    A product with few rows is a slow one: where O is small, several rows of outputs
+    share one, with W below itself, shifted.
     """
 
     def __init__(
@@ -594,180 +633,261 @@ class PlannedConv:
         n: int,
         gradients: Gradients,
         dtype: Any,
-        scratch: dict[Any, Array],
+        scratch: Held,
         dx: Array | None = None,
     ) -> None:
-        self.weight = layer.weight.value
-        self.dweight = gradients(layer.weight)
+        weight = layer.weight.value
+        spatial = weight.ndim - 2
+        kernel = image_sizes(weight.shape[2:], 1, spatial)
+        stride, padding, dilation, groups = layer.settings
+        g = Geometry(
+            image_shape(shape),
+            kernel,
+            image_sizes(stride, 1, spatial),
+            image_sizes(padding, 0, spatial),
+            image_sizes(dilation, 1, spatial),
+            groups,
+        )
+        self.weight = weight.reshape(*weight.shape[:2], *kernel)
+        self.dweight = gradients(layer.weight).reshape(self.weight.shape)
         self.bias = None if layer.bias is None else layer.bias.value[:, None]
         self.dbias = None if layer.bias is None else gradients(layer.bias)
-        spatial = self.weight.ndim - 2
-        kernel = image_sizes(self.weight.shape[2:], 1, spatial)
-        stride, padding, dilation = (
-            image_sizes(setting, fill, spatial)
-            for setting, fill in zip(layer.settings[:3], (1, 0, 1), strict=True)
-        )
-        groups = layer.settings[3]
-        shape = image_shape(shape)
-        channels = self.weight.shape[0]
-        self.kernel, self.groups = kernel, groups
-        self.count, self.n = blocks_of(n)
-        itemsize = dtype().itemsize
-        parts = shape, kernel, stride, padding, dilation, groups, self.n
-        self.windows = WindowRows(*parts, dtype, scratch)
-        rows, columns = self.windows.size
+        blocks, n_of_block = blocks_of(n)
+        (rows, columns), channels = g.size, len(weight)
+        self.together = together = rows_together(g, channels)
+        # What one block leaves in the columns, backward finds there.
+        self.kept = blocks == 1 and int(np.prod(g.shape)) * n <= FEW
+        own: Held = {} if self.kept else scratch
+        self.windows = WindowRows(g, n_of_block, dtype, own, together)
+        self.blocks = Seen(lambda x: [self.windows.moves(image) for image in x])
         self.y = grid((channels, rows, columns), n, dtype)
-        self.matrix = np.empty(
-            (groups, channels // groups, *self.turned().shape[1:]), dtype
+        self.outs = [self.products_of(y) for y in self.y]
+        self.flat = [y.reshape(rows, channels, -1) for y in self.y]
+        self.rows_of = Seen(lambda dy: [self.products_of(d) for d in dy])
+        each = channels // groups
+        deep = g.kernel[0] + (together - 1) * g.stride[0]
+        shape_of_w = (groups, together, each, deep, g.shape[0] // groups, kernel[1])
+        self.matrix = np.zeros(shape_of_w, dtype)
+        self.w = self.matrix.reshape(groups, 1, together * each, -1)
+        self.sum = np.empty(self.w[:, 0].shape, dtype)
+        by_rows = self.weight.reshape(groups, each, *self.weight.shape[1:])
+        self.by_rows = by_rows.swapaxes(2, 3)  # (groups, O, i, C, j), as columns are
+        starts = range(0, together * g.stride[0], g.stride[0])
+        self.shifts = [slice(start, start + kernel[0]) for start in starts]
+        self.ones = np.ones(columns * n_of_block, dtype)
+        whole = (groups, rows // together, *self.sum.shape[1:])
+        self.few = int(np.prod(whole)) <= FEW
+        self.parts = held_in(
+            scratch, whole if self.few else self.sum.shape, "products", dtype
         )
-        depth = int(np.prod(self.matrix.shape[2:]))
-        self.w = self.matrix.reshape(groups, 1, channels // groups, depth)
-        self.ones = np.ones(columns * self.n, dtype)
-        whole = (groups, rows, channels // groups, depth)
-        self.few = rows * channels * depth <= 8 * CHUNK
-        self.products = held_in(
-            scratch, (whole if self.few else (groups, *whole[2:])), "products", dtype
-        )
-        self.sum = np.empty((groups, channels // groups, depth), dtype)
-        self.dx = None if dx is None else view(dx, grid_shape(shape, n))
-        if self.dx is None:
-            return
-        down = stride[0] == dilation[0] == groups == 1 and padding[0] < kernel[0]
-        across = stride[1] == dilation[1] == 1 and padding[1] < kernel[1]
-        self.way = "rows" if down else "spread"
-        if down and across and shape[0] >= MANY:
-            self.way = "turned"
-        if self.way == "turned":
-            back = (kernel[0] - 1 - padding[0], kernel[1] - 1 - padding[1])
-            size = (channels, rows, columns)
-            self.back = WindowRows(
-                size, kernel, stride, back, dilation, 1, self.n, dtype, scratch
-            )
-            self.wback = np.empty((shape[0], kernel[0], channels, kernel[1]), dtype)
-        elif self.way == "rows":
-            above = kernel[0] - 1 - padding[0]
-            held = shape[1] + kernel[0] - 1
-            key = "rows", shape, kernel, padding, stride, channels, self.n
-            if key not in scratch:
-                scratch[key] = np.zeros((held, channels, columns, self.n), dtype)
-            self.inside = scratch[key][above : above + rows]
-            self.stack = np.lib.stride_tricks.as_strided(
-                scratch[key],
-                (shape[1], kernel[0] * channels, columns * self.n),
-                (scratch[key].strides[0], scratch[key].strides[2] * columns, itemsize),
-            )
-            room = shape[1], shape[0], kernel[1], columns, self.n
-            self.wback = np.empty((shape[0], kernel[1], kernel[0], channels), dtype)
-            self.across = held_in(scratch, room, "across", dtype)
-            self.adds = []
-            for j in range(kernel[1]):
-                first = j * dilation[1] - padding[1]
-                source, to = overlap(shape[2], columns, first, stride[1])
-                part = self.across[:, :, j, source]
-                self.adds.append((part, slice(None), to))
-        else:
-            self.spread = held_in(
-                scratch, (groups, rows, depth, columns * self.n), "spread", dtype
-            )
-            self.adds = self.sums(shape, stride, padding, dilation)
+        self.back: Any = None
+        if dx is not None:
+            to = view(dx, grid_shape(g.shape, n))
+            self.back = input_gradient(g, self.weight, n_of_block, scratch, to)
 
-    def turned(self) -> Array:
-        """The weight (O, C, i, j) as (O, i, C, j), in the order of the columns."""
-        w = self.weight.reshape(*self.weight.shape[:2], *self.kernel)
-        turned: Array = w.transpose(0, 2, 1, 3)
-        return turned
+    def products_of(self, y: Array) -> Array:
+        """A block of outputs as (groups, rows, O, w * n), one row for each product."""
+        rows = y.shape[0] // self.together
+        groups = self.windows.g.groups
+        return y.reshape(rows, groups, -1, y.shape[2] * y.shape[3]).swapaxes(0, 1)
 
     def forward(self, x: Array) -> Array:
         self.x = x
-        self.matrix.reshape(self.turned().shape)[...] = self.turned()
-        for image, y in zip(x, self.y, strict=True):
-            rows, channels = y.shape[:2]
-            out = y.reshape(rows, self.groups, channels // self.groups, -1)
-            np.matmul(self.w, self.windows.fill(image), out=out.swapaxes(0, 1))
+        for i, rows in enumerate(self.shifts):
+            self.matrix[:, i, :, rows] = self.by_rows
+        for block, out, flat in zip(self.blocks(x), self.outs, self.flat, strict=True):
+            np.matmul(self.w, filled(block), out=out)
             if self.bias is not None:
-                flat = y.reshape(rows, channels, -1)
                 flat += self.bias
         return self.y
 
     def backward(self, dy: Array) -> Array | None:
         self.backward_parameters(dy)
-        if self.dx is None:
+        if self.back is None:
             return None
-        w = self.weight.reshape(*self.weight.shape[:2], *self.kernel)
-        if self.way == "turned":
-            self.wback[...] = w[:, :, ::-1, ::-1].transpose(1, 2, 0, 3)
-            w = self.wback.reshape(len(self.wback), -1)
-            for d, dx in zip(dy, self.dx, strict=True):
-                out = dx.reshape(*dx.shape[:2], -1)
-                np.matmul(w, self.back.fill(d)[0], out=out)
-            return self.dx
-        if self.way == "rows":
-            self.wback[...] = w[:, :, ::-1].transpose(1, 3, 2, 0)
-            w = self.wback.reshape(self.wback.shape[0] * self.wback.shape[1], -1)
-            out = self.across.reshape(len(self.across), len(w), -1)
-            for d, dx in zip(dy, self.dx, strict=True):
-                self.inside[...] = d
-                np.matmul(w, self.stack, out=out)
-                dx[...] = 0.0
-                for part, to_rows, to_columns in self.adds:
-                    dx[to_rows, :, to_columns] += part
-            return self.dx
-        transposed = self.w.swapaxes(2, 3)
-        for d, dx in zip(dy, self.dx, strict=True):
-            rows, channels = d.shape[:2]
-            d = d.reshape(rows, self.groups, channels // self.groups, -1)
-            np.matmul(transposed, d.swapaxes(0, 1), out=self.spread)
-            dx[...] = 0.0
-            for part, to_rows, to_columns in self.adds:
-                target = dx.reshape(dx.shape[0], self.groups, -1, *dx.shape[2:])
-                target[to_rows, :, :, to_columns] += part
-        return self.dx
+        dx: Array = self.back.run(dy)
+        return dx
 
     def backward_parameters(self, dy: Array) -> None:
-        for b, (image, d) in enumerate(zip(self.x, dy, strict=True)):
-            rows, channels = d.shape[:2]
-            d = d.reshape(rows, self.groups, channels // self.groups, -1)
-            d = d.swapaxes(0, 1)
-            columns = self.windows.fill(image).swapaxes(2, 3)
+        first = True
+        for block, d in zip(self.blocks(self.x), self.rows_of(dy), strict=True):
+            columns = (block[1] if self.kept else filled(block)).swapaxes(2, 3)
             if self.few:
-                np.matmul(d, columns, out=self.products)
-                part = np.add.reduce(self.products, axis=1)
-                self.sum[...] = part if b == 0 else self.sum + part
-                continue
-            for row in range(rows):
-                np.matmul(d[:, row], columns[:, row], out=self.products)
-                if b == 0 and row == 0:
-                    self.sum[...] = self.products
+                np.matmul(d, columns, out=self.parts)
+                if first:
+                    np.add.reduce(self.parts, axis=1, out=self.sum)
                 else:
-                    self.sum += self.products
-        turned = self.sum.reshape(self.turned().shape).transpose(0, 2, 1, 3)
-        self.dweight[...] = turned.reshape(self.dweight.shape)
+                    self.sum += np.add.reduce(self.parts, axis=1)
+                first = False
+                continue
+            for row in range(d.shape[1]):
+                to = self.sum if first else self.parts
+                np.matmul(d[:, row], columns[:, row], out=to)
+                if not first:
+                    self.sum += self.parts
+                first = False
+        whole = self.sum.reshape(self.matrix.shape)
+        dweight = self.dweight.reshape(len(whole), -1, *self.weight.shape[1:])
+        for i, rows in enumerate(self.shifts):
+            part = whole[:, i, :, rows].swapaxes(2, 3)
+            if i == 0:
+                dweight[...] = part
+            else:
+                dweight += part
         if self.dbias is not None:
             sum_of_channels(dy, self.ones, self.dbias)
 
-    def sums(
-        self,
-        shape: tuple[int, ...],
-        stride: tuple[int, int],
-        padding: tuple[int, int],
-        dilation: tuple[int, int],
-    ) -> list[tuple[Array, slice, slice]]:
-        """Which part of `spread` is added to which rows and columns of dx."""
-        _, height, width = shape
-        rows, columns = self.windows.size
-        spread = self.spread.reshape(
-            self.groups, rows, self.kernel[0], -1, self.kernel[1], columns, self.n
+
+def input_gradient(g: Geometry, weight: Array, n: int, scratch: Held, dx: Array) -> Any:
+    """The form of dx that suits a convolution."""
+    down = g.stride[0] == g.dilation[0] == g.groups == 1
+    across = g.stride[1] == g.dilation[1] == 1
+    if down and g.padding[0] < g.kernel[0]:
+        if across and g.padding[1] < g.kernel[1] and g.shape[0] >= MANY:
+            return TurnedGradient(g, weight, n, scratch, dx)
+        return RowsGradient(g, weight, n, scratch, dx)
+    return SpreadGradient(g, weight, n, scratch, dx)
+
+
+class TurnedGradient:
+    """dx as a convolution of dy with the kernel turned round: at stride 1, with enough
+    channels to fill a product.
+    """
+
+    def __init__(
+        self, g: Geometry, weight: Array, n: int, scratch: Held, dx: Array
+    ) -> None:
+        self.dx = dx
+        self.outs = [part.reshape(*part.shape[:2], -1) for part in dx]
+        padding = g.kernel[0] - 1 - g.padding[0], g.kernel[1] - 1 - g.padding[1]
+        size = (len(weight), *g.size)
+        windows = WindowRows(
+            Geometry(size, g.kernel, (1, 1), padding), n, dx.dtype.type, scratch
         )
-        found = []
-        for i in range(self.kernel[0]):
-            first = i * dilation[0] - padding[0]
-            from_rows, to_rows = overlap(height, rows, first, stride[0])
-            for j in range(self.kernel[1]):
-                first = j * dilation[1] - padding[1]
-                from_columns, to_columns = overlap(width, columns, first, stride[1])
-                part = spread[:, from_rows, i, :, j, from_columns].swapaxes(0, 1)
-                found.append((part, to_rows, to_columns))
-        return found
+        self.blocks = Seen(lambda dy: [windows.moves(d) for d in dy])
+        self.turned = weight[:, :, ::-1, ::-1].transpose(1, 2, 0, 3)
+        self.matrix = np.empty(self.turned.shape, dx.dtype)
+        self.w = self.matrix.reshape(len(self.matrix), -1)
+
+    def run(self, dy: Array) -> Array:
+        self.matrix[...] = self.turned
+        for block, out in zip(self.blocks(dy), self.outs, strict=True):
+            np.matmul(self.w, filled(block)[0], out=out)
+        return self.dx
+
+
+class RowsGradient:
+    """dx with the kernel's rows inside a product, [c][j] = W^T (i, o) times the rows of
+    dy that reach a row of x, and its columns j added up after: at stride 1 down.
+    """
+
+    def __init__(
+        self, g: Geometry, weight: Array, n: int, scratch: Held, dx: Array
+    ) -> None:
+        self.dx = dx
+        (rows, columns), channels = g.size, len(weight)
+        above = g.kernel[0] - 1 - g.padding[0]
+        height = g.shape[1]
+        key = "rows", g.key, channels, n
+        if key not in scratch:
+            held = (height + g.kernel[0] - 1, channels, columns, n)
+            scratch[key] = np.zeros(held, dx.dtype)
+        self.inside = scratch[key][above : above + rows]
+        step, size = scratch[key].strides[0], dx.itemsize
+        self.stack = np.lib.stride_tricks.as_strided(
+            scratch[key],
+            (height, g.kernel[0] * channels, columns * n),
+            (step, columns * n * size, size),
+        )
+        self.turned = weight[:, :, ::-1].transpose(1, 3, 2, 0)
+        self.matrix = np.empty(self.turned.shape, dx.dtype)
+        self.w = self.matrix.reshape(g.shape[0] * g.kernel[1], -1)
+        room = height, g.shape[0], g.kernel[1], columns, n
+        self.across = held_in(scratch, room, "across", dx.dtype)
+        self.out = self.across.reshape(height, len(self.w), -1)
+        self.adds = []
+        for j in range(g.kernel[1]):
+            source, to = g.reach(1, j)
+            self.adds.append((to, self.across[:, :, j, source]))
+
+    def run(self, dy: Array) -> Array:
+        self.matrix[...] = self.turned
+        for d, dx in zip(dy, self.dx, strict=True):
+            self.inside[...] = d
+            np.matmul(self.w, self.stack, out=self.out)
+            dx[...] = 0.0
+            for columns, part in self.adds:
+                dx[:, :, columns] += part
+        return self.dx
+
+
+class SpreadGradient:
+    """dx as W^T dy, added up where the windows were read: whatever the settings."""
+
+    def __init__(
+        self, g: Geometry, weight: Array, n: int, scratch: Held, dx: Array
+    ) -> None:
+        self.dx = dx
+        (rows, columns), groups = g.size, g.groups
+        inner = g.kernel[0], g.shape[0] // groups, g.kernel[1]
+        by_groups = weight.reshape(groups, -1, *weight.shape[1:])
+        self.turned = by_groups.transpose(0, 3, 2, 4, 1)  # (groups, i, C, j, O)
+        self.matrix = np.empty(self.turned.shape, dx.dtype)
+        self.w = self.matrix.reshape(groups, 1, -1, len(weight) // groups)
+        room: tuple[int, ...] = (groups, rows, *inner, columns, n)
+        spread = held_in(scratch, room, "spread", dx.dtype)
+        self.out = spread.reshape(groups, rows, -1, columns * n)
+        self.rows_of = Seen(lambda dy: [self.by_groups(d, groups) for d in dy])
+        self.parts = [
+            part.reshape(len(part), groups, -1, *part.shape[2:]) for part in dx
+        ]
+        self.adds = []
+        for i in range(g.kernel[0]):
+            from_rows, to_rows = g.reach(0, i)
+            for j in range(g.kernel[1]):
+                source, to = g.reach(1, j)
+                part = spread[:, from_rows, i, :, j, source].swapaxes(0, 1)
+                self.adds.append((to_rows, to, part))
+
+    @staticmethod
+    def by_groups(d: Array, groups: int) -> Array:
+        """A block of dy as (groups, rows, O, w * n)."""
+        return d.reshape(len(d), groups, -1, d.shape[2] * d.shape[3]).swapaxes(0, 1)
+
+    def run(self, dy: Array) -> Array:
+        self.matrix[...] = self.turned
+        for d, dx in zip(self.rows_of(dy), self.parts, strict=True):
+            np.matmul(self.w, d, out=self.out)
+            dx[...] = 0.0
+            for rows, columns, part in self.adds:
+                dx[rows, :, :, columns] += part
+        return self.dx
+
+
+def filled(block: tuple[list[tuple[Array, Array]], Array]) -> Array:
+    """The matrices of a block, once its windows are copied."""
+    moves, columns = block
+    for to, source in moves:
+        np.copyto(to, source)
+    return columns
+
+
+def rows_together(g: Geometry, channels: int) -> int:
+    """How many rows of outputs share a product, so that it has THIN rows at least."""
+    if not g.groups == g.dilation[0] == 1 or g.stride[0] >= g.kernel[0]:
+        return 1
+    for count in range(1, g.kernel[0] + 1):
+        if count * channels >= THIN and g.size[0] % count == 0:
+            return count
+    return 1
+
+
+def held_in(scratch: Held, shape: tuple[int, ...], name: str, dtype: Any) -> Array:
+    """An array that all kernels share which want this name and size."""
+    size = int(np.prod(shape))
+    if (name, size) not in scratch:
+        scratch[name, size] = np.empty(size, dtype)
+    return scratch[name, size].reshape(shape)
 
 
 class PlannedAvgPool:
@@ -792,6 +912,10 @@ class PlannedAvgPool:
         sizes = window_sizes(tuple(shape[1:]), *settings, counts, count_include_pad)
         shape = image_shape(shape)
         self.tiles = tiles(self.areas, image_shape(shape))
+        channels, _, width = image_shape(shape)
+        if self.tiles:
+            room = size_out[0], channels, width, blocks_of(n)[1]
+            self.half = np.empty(room, dtype)
         self.factor = (1.0 / sizes.reshape(size_out)).astype(dtype)[:, None, :, None]
         if np.all(self.factor == self.factor.flat[0]):
             self.factor = np.asarray(self.factor.flat[0])
@@ -801,12 +925,10 @@ class PlannedAvgPool:
 
     def forward(self, x: Array) -> Array:
         for image, y in zip(x, self.y, strict=True):
-            if self.tiles:
-                (_, _, *first), (_, _, *second), *rest = self.tiles
-                parts = image[first[0], :, first[1]], image[second[0], :, second[1]]
-                np.add(*parts, out=y)
-                for _, _, from_rows, from_columns in rest:
-                    y += image[from_rows, :, from_columns]
+            if self.tiles:  # the rows first: their entries lie in long runs
+                down, across = self.tiles
+                add_up([image[rows] for rows in down], self.half)
+                add_up([self.half[:, :, columns] for columns in across], y)
             else:
                 y[...] = 0.0
                 for rows, columns, from_rows, from_columns in self.areas:
@@ -820,8 +942,11 @@ class PlannedAvgPool:
         for d, dx in zip(dy, self.dx, strict=True):
             np.multiply(d, self.factor, out=self.part)
             if self.tiles:
-                for _, _, to_rows, to_columns in self.tiles:
-                    dx[to_rows, :, to_columns] = self.part
+                down, across = self.tiles
+                for columns in across:
+                    self.half[:, :, columns] = self.part
+                for rows in down:
+                    dx[rows] = self.half
                 continue
             dx[...] = 0.0
             for rows, columns, to_rows, to_columns in self.areas:
@@ -878,11 +1003,6 @@ class PlannedToRows:
         return self.dx
 
 
-def out_size(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
-    """How many windows fit an axis."""
-    return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
-
-
 def overlap(size: int, count: int, first: int, stride: int) -> tuple[slice, slice]:
     """Which of `count` windows have their entry number `first` + stride * m inside an
     axis of a size, and where those entries stand.
@@ -910,30 +1030,32 @@ def grid_shape(shape: tuple[int, ...], n: int) -> tuple[int, ...]:
     return count, shape[1], shape[0], shape[2], size
 
 
-def held_in(
-    scratch: dict[Any, Array], shape: tuple[int, ...], name: str, dtype: Any
-) -> Array:
-    """An array that all kernels share which want this name and size."""
-    size = int(np.prod(shape))
-    if (name, size) not in scratch:
-        scratch[name, size] = np.empty(size, dtype)
-    return scratch[name, size].reshape(shape)
-
-
-def sum_of_channels(dy: Array, ones: Array, out: Array) -> None:
-    """The sum of a grid over all but channels."""
-    flat = dy.reshape(-1, dy.shape[2], dy.shape[3] * dy.shape[4])
-    np.add.reduce(np.matmul(flat, ones), axis=0, out=out)
-
-
-def tiles(areas: list[Area], shape: tuple[int, ...]) -> list[Area]:
-    """The areas of a pool, if together they are every entry of the image once."""
+def tiles(
+    areas: list[Area], shape: tuple[int, ...]
+) -> tuple[list[slice], list[slice]] | None:
+    """The rows and the columns that a pool reads for each place in its window, if
+    together they are every entry of the image once.
+    """
     seen = np.zeros(shape[1:], int)
     for rows, columns, from_rows, from_columns in areas:
         seen[from_rows, from_columns] += 1
-        if (rows.start, columns.start) != (0, 0) or len(areas) < 2:
-            return []
-    return areas if np.all(seen == 1) else []
+        if (rows.start, columns.start) != (0, 0):
+            return None
+    if not np.all(seen == 1):
+        return None
+    down = {rows.start: rows for _, _, rows, _ in areas}
+    across = {columns.start: columns for _, _, _, columns in areas}
+    return list(down.values()), list(across.values())
+
+
+def add_up(parts: list[Array], out: Array) -> None:
+    """The sum of arrays."""
+    if len(parts) == 1:
+        np.copyto(out, parts[0])
+        return
+    np.add(parts[0], parts[1], out=out)
+    for part in parts[2:]:
+        out += part
 
 
 def pool_areas(
@@ -956,6 +1078,12 @@ def pool_areas(
             to, source = overlap(width, columns, j - first[1], step[1])
             found.append((to_rows, to, from_rows, source))
     return found, (rows, columns)
+
+
+def sum_of_channels(dy: Array, ones: Array, out: Array) -> None:
+    """The sum of a grid over all but channels."""
+    flat = dy.reshape(-1, dy.shape[2], dy.shape[3] * dy.shape[4])
+    np.add.reduce(np.matmul(flat, ones), axis=0, out=out)
 
 
 class PlannedCrossEntropy:
