@@ -122,6 +122,10 @@ def test_planned_gradients_are_those_of_the_textbook_form(name: str, parts: int,
             np.testing.assert_allclose(others[path], gradient, rtol=1e-9, atol=1e-11, err_msg=path)
     for path, value in textbook.state().items():  # running statistics too
         np.testing.assert_allclose(planned.state()[path], value, rtol=1e-10, atol=1e-12, err_msg=path)
+    for training in (False, True):  # in evaluation batch norms are folded into convolutions
+        results = textbook.outputs(data, training=training)
+        for path, value in planned.outputs(data, training=training).items():
+            np.testing.assert_allclose(value, results[path], rtol=1e-9, atol=1e-11, err_msg=path)
 
 
 @pytest.mark.parametrize("name", SPECS)

@@ -1453,6 +1453,26 @@ class BatchNorm(Normalisation):
         return dx
 
 
+def conv_norm(conv: Conv, norm: BatchNorm, x: Array, training: bool) -> Array:
+    """norm(conv(x)): in evaluation, where a channel is only scaled and shifted, one
+    convolution with its weight scaled and its bias shifted.
+    """
+    if training and not norm.frozen:
+        y, _ = conv.forward(x)
+        y, _ = norm.forward(y, training)
+        return y
+    weight, bias = norm.values()
+    scale = 1.0 / np.sqrt(norm.running_var.value + norm.eps)
+    scale = scale if weight is None else scale * weight
+    shift = -norm.running_mean.value * scale
+    shift = shift if bias is None else shift + bias
+    if conv.bias is not None:
+        shift = shift + conv.bias.value * scale
+    scaled = conv.weight.value * scale.reshape(-1, *[1] * (x.ndim - 1))
+    y, _ = conv_forward(x, scaled, shift, *conv.settings)
+    return y
+
+
 class Optimizer:
     """Some parameters, by path, moved into one vector; `memory` has a vector for each
     slot.
@@ -1711,14 +1731,11 @@ class Residual(Module):
             self.downsample["1"] = BatchNorm(width)
 
     def forward(self, x: Array, training: bool = False) -> Array:
-        z, _ = self.conv1.forward(x)
-        z, _ = self.bn1.forward(z, training)
+        z = conv_norm(self.conv1, self.bn1, x, training)
         z, _ = relu_forward(z)
-        z, _ = self.conv2.forward(z)
-        y, _ = self.bn2.forward(z, training)
+        y = conv_norm(self.conv2, self.bn2, z, training)
         if self.has_downsample:
-            z, _ = self.downsample["0"].forward(x)
-            skip, _ = self.downsample["1"].forward(z, training)
+            skip = conv_norm(self.downsample["0"], self.downsample["1"], x, training)
         else:
             skip = x
         z = y + skip
@@ -1743,8 +1760,7 @@ class ResNet(Module):
         self.head = Dense(32, 10)
 
     def forward(self, image: Array, training: bool = False) -> Array:
-        x, _ = self.stem.forward(image)  # [8, 8, 8]
-        x, _ = self.bn.forward(x, training)
+        x = conv_norm(self.stem, self.bn, image, training)  # [8, 8, 8]
         x, _ = relu_forward(x)
         for key, key_2 in [("0", "1"), ("2", "3"), ("4", "5")]:
             y = self.stages[key].forward(x, training)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nnspec.backends.numpy.backward import Backward, over_values
 from nnspec.backends.numpy.members import Lines, Members, inner_writer, print_branches
 from nnspec.backends.numpy.steps import Entry, Facts, Plan, kept
-from nnspec.backends.program import Apply, Branch, ClassDef, ForEach, Invoke, Member
+from nnspec.backends.program import Apply, Branch, ClassDef, ForEach, Invoke, Member, Statement
 from nnspec.backends.source import Writer, literal
 from nnspec.ir.types import show_shape
 
@@ -20,9 +20,14 @@ WIDTH = 88  # beyond this ruff folds a line
 
 
 def print_forward(plan: Plan, entries: list[Entry], out: Writer) -> None:
-    for entry in entries:
+    folded: Entry | None = None  # a batch norm that was printed with the convolution before it
+    for entry, following in zip(entries, [*entries[1:], None], strict=True):
         statement = entry.statement
-        if entry.dead:
+        if entry.dead or entry is folded:
+            continue
+        if plan.facts.bare and following is not None and _folds(entry.statement, following.statement):
+            folded = following
+            _fold(plan, entry.statement, following.statement, out)
             continue
         for name, source in entry.before:
             out.line(f"{name} = {source}")
@@ -36,6 +41,25 @@ def print_forward(plan: Plan, entries: list[Entry], out: Writer) -> None:
             _branch(plan, entry, statement, out)
         for name, source in entry.after:
             out.line(f"{name} = {source}")
+
+
+def _folds(first: Statement, second: Statement) -> bool:
+    """Whether a batch norm alone reads what the convolution before it gives."""
+    if not isinstance(first, Apply) or not isinstance(second, Apply) or not first.use.inputs[0].batched:
+        return False
+    kinds = [type(s.use.op).__name__ for s in (first, second)]
+    target = first.targets[0]
+    return (
+        kinds == ["Conv", "BatchNorm"]
+        and second.arguments == (target,)
+        and (target in second.dies or target in second.targets)
+    )
+
+
+def _fold(plan: Plan, conv: Statement, norm: Statement, out: Writer) -> None:
+    assert isinstance(conv, Apply) and isinstance(norm, Apply)
+    members = ", ".join(plan.members.reference(s.member) for s in (conv, norm))
+    out.line(f"{norm.targets[0]} = conv_norm({members}, {conv.arguments[0]}, training)", _note(conv))
 
 
 def _apply(entry: Entry, statement: Apply, step: Step, out: Writer) -> None:

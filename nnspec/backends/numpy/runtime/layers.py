@@ -250,6 +250,26 @@ class BatchNorm(Normalisation):
         return dx
 
 
+def conv_norm(conv: Conv, norm: BatchNorm, x: Array, training: bool) -> Array:
+    """norm(conv(x)): in evaluation, where a channel is only scaled and shifted, one
+    convolution with its weight scaled and its bias shifted.
+    """
+    if training and not norm.frozen:
+        y, _ = conv.forward(x)
+        y, _ = norm.forward(y, training)
+        return y
+    weight, bias = norm.values()
+    scale = 1.0 / np.sqrt(norm.running_var.value + norm.eps)
+    scale = scale if weight is None else scale * weight
+    shift = -norm.running_mean.value * scale
+    shift = shift if bias is None else shift + bias
+    if conv.bias is not None:
+        shift = shift + conv.bias.value * scale
+    scaled = conv.weight.value * scale.reshape(-1, *[1] * (x.ndim - 1))
+    y, _ = conv_forward(x, scaled, shift, *conv.settings)
+    return y
+
+
 class LayerNorm(Normalisation):
     """Each row normalised over the last axis."""
 
