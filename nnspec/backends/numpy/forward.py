@@ -45,15 +45,12 @@ def print_forward(plan: Plan, entries: list[Entry], out: Writer) -> None:
 
 def _folds(first: Statement, second: Statement) -> bool:
     """Whether a batch norm alone reads what the convolution before it gives."""
-    if not isinstance(first, Apply) or not isinstance(second, Apply) or not first.use.inputs[0].batched:
+    if not isinstance(first, Apply) or not isinstance(second, Apply):
         return False
-    kinds = [type(s.use.op).__name__ for s in (first, second)]
+    if [type(s.use.op).__name__ for s in (first, second)] != ["Conv", "BatchNorm"] or not first.use.inputs[0].batched:
+        return False
     target = first.targets[0]
-    return (
-        kinds == ["Conv", "BatchNorm"]
-        and second.arguments == (target,)
-        and (target in second.dies or target in second.targets)
-    )
+    return second.arguments == (target,) and target in (*second.dies, *second.targets)
 
 
 def _fold(plan: Plan, conv: Statement, norm: Statement, out: Writer) -> None:
