@@ -175,10 +175,16 @@ def test_an_error_in_one_part_stops_all(tmp_path: Path) -> None:
 
 def test_threads_are_chosen_by_the_work_and_by_wish() -> None:
     small, large = (nnspec.load(SPECS[n]).graph for n in ("one layer used twice", "images of odd sizes"))
-    assert [c.value for c in choose("numpy", small, Run(batch=32))] == ["1"]
-    assert [c.value for c in choose("numpy", large, Run(batch=4096))] == ["2"]
+    assert [c.value for c in choose("numpy", small, Run(batch=32))] == ["planned", "1"]
+    assert [c.value for c in choose("numpy", large, Run(batch=4096))] == ["planned", "2"]
     assert read_wishes("numpy", "threads=3") == {"threads": "3"}
-    assert [c.value for c in choose("numpy", small, Run(batch=32), {"threads": "3"})] == ["3"]
+    assert [c.value for c in choose("numpy", small, Run(batch=32), {"threads": "3"})] == ["planned", "3"]
+    wishes = read_wishes("numpy", "textbook, threads=2")
+    textbook = choose("numpy", small, Run(batch=32), wishes)
+    assert [c.value for c in textbook] == ["textbook", "1"]
+    assert "class Step" not in emit(small, Options(choices=textbook))
+    frozen = nnspec.load(SPECS["one layer used twice"].replace("steps = 3", 'steps = 3; optimizer("f") = frozen')).graph
+    assert choose("numpy", frozen, Run(batch=4096))[0].why == "a part is frozen"
     for wrong in ("threads=0", "threads=x", "scan"):
         with pytest.raises(ValueError, match="numpy has no plan"):
             read_wishes("numpy", wrong)

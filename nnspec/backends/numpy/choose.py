@@ -1,10 +1,12 @@
-"""What is chosen for NumPy beyond the spec: how many threads share a batch (see `backends/choices.py`)."""
+"""What is chosen for NumPy beyond the spec: the form of a step, and how many threads share a batch (see
+`backends/choices.py`)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from nnspec.backends.choices import Choice, value_of
+from nnspec.backends.numpy.planned import obstacle
 from nnspec.passes.cost import batch_of, totals
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from nnspec.backends.program import Program
     from nnspec.ir.graph import Graph
 
-FORMS: dict[str, tuple[str, ...]] = {"threads": ()}
+FORMS: dict[str, tuple[str, ...]] = {"step": ("planned", "textbook"), "threads": ()}
 
 # Multiply-adds of one thread's part of a step that are worth a thread: about 0.2 ms, some ten times what handing
 # over a part and waiting for it costs. Measured on two cores with LeNet-5 and an MLP.
@@ -25,14 +27,18 @@ MOST = 2
 
 
 def choose(graph: Graph, run: Run, wanted: Mapping[str, str]) -> Choices:
-    """The number of threads, from the work in a batch alone: never from the machine, so that bits do not depend on it
-    (decision 26)."""
+    """The planned step where there is one; the number of threads from the work in a batch alone, never from the
+    machine, so that bits do not depend on it (decision 26)."""
+    reason = obstacle(graph)
+    if reason or wanted.get("step") == "textbook":
+        return (Choice("step", "textbook", reason or "asked for"), Choice("threads", "1", "the step is not planned"))
+    planned = Choice("step", "planned", "every size is known: all arrays are made once")
     if "threads" in wanted:
-        return (Choice("threads", wanted["threads"], "asked for"),)
+        return planned, Choice("threads", wanted["threads"], "asked for")
     work = totals(graph, run.batch)["macs"] * run.batch
     count = by_work(graph, run.batch)
     why = f"{work / 1e6:,.1f} million multiply-adds a batch, of which {WORTH / 1e6:.0f} million are worth a thread"
-    return (Choice("threads", str(count), why),)
+    return planned, Choice("threads", str(count), why)
 
 
 def by_work(graph: Graph, batch: int) -> int:

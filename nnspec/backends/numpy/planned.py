@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from nnspec.backends.numpy.rows import Step
     from nnspec.backends.program import Program
     from nnspec.backends.source import Writer
-    from nnspec.ir.graph import Layer, Parameter
+    from nnspec.ir.graph import Graph, Layer, Parameter
 
 _TAKEN = ("self", "model", "batch", "n", "total", "dtype", "gradients", "team", "member", "pool", "np", "rng")
 _PARAMETERS = {"FreeParameter", "ReadParameter"}
@@ -138,7 +138,7 @@ class Planned:
         self.program = program
         self.graph = program.graph
         self.locate = locate
-        self.reason = self.obstacle()
+        self.reason = obstacle(program.graph)
         self.names: dict[Value, str] = {}
         self.numbers: dict[Value, str] = {}  # scalars known now, as source
         self.layouts: dict[Value, str] = {}
@@ -158,20 +158,6 @@ class Planned:
         self.scope = Scope(ClassDef("Step", [program.graph.root]))
         if not self.reason:
             self.settle()
-
-    def obstacle(self) -> str:
-        """What keeps a step from being planned, as far as the graph says at once."""
-        training = self.graph.training
-        if training is None:
-            return "nothing is trained"
-        if self.graph.dims:
-            return "sizes are open"
-        if self.program.fields("noise"):
-            return "noise is an input"
-        buffers = {p.path for p in self.graph.root.parameters() if p.role == "buffer"}
-        if frozen_paths(self.graph) - buffers:
-            return "a part is frozen"
-        return "the objective reads the number of the step" if training.uses_step else ""
 
     # ---------------------------------------------------------------- what is done how
 
@@ -715,6 +701,21 @@ class Planned:
                 if self.shared:
                     out.line("self.shared.add_up()")
                 out.line(f"return {self.names[self.result]}")
+
+
+def obstacle(graph: Graph) -> str:
+    """What keeps a step from being planned, as far as the graph says at once; empty if nothing does."""
+    training = graph.training
+    if training is None:
+        return "nothing is trained"
+    if graph.dims:
+        return "sizes are open"
+    if any(field.role == "noise" for field in graph.fields):
+        return "noise is an input"
+    buffers = {p.path for p in graph.root.parameters() if p.role == "buffer"}
+    if frozen_paths(graph) - buffers:
+        return "a part is frozen"
+    return "the objective reads the number of the step" if training.uses_step else ""
 
 
 def _reaching(line: list[FlatNode], result: Value) -> set[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nnspec.backends.choices import value_of
 from nnspec.backends.metrics import key as metric_key
 from nnspec.backends.numpy import metrics
 from nnspec.backends.numpy.backward import Backward
@@ -49,7 +50,7 @@ class Functions:
         self.rng = self.root.plan.facts.rng or bool(self.noises)
         self.results: list[Value] = [*program.graph.outputs.values(), *program.graph.taps.values()]
         self.planned: Planned | None = None
-        if options.optimize and program.training is not None:
+        if options.optimize and program.training is not None and value_of(options.choices, "step") != "textbook":
             planned = Planned(program, self.locate)
             self.planned = None if planned.reason else planned
 
