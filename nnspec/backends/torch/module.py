@@ -32,6 +32,7 @@ from nnspec.backends.torch.members import (
     refused,
     stored,
 )
+from nnspec.backends.torch.products import Products
 from nnspec.backends.torch.rows import row
 from nnspec.backends.torch.sequences import Sequentials
 
@@ -46,6 +47,7 @@ class ModulePrinter(Sequentials):
         self.definition = definition
         self.planned = planned
         self.fresh: Key | None = None  # what the statement before made in memory that only it holds
+        self.products = Products()
         self.loops = 0
         self.ahead: list[str] = []  # lines that stand before the loop that is being printed
         self.containers: set[Path] = set()
@@ -224,14 +226,20 @@ class ModulePrinter(Sequentials):
         """Statements as lines; with `result`, the last one returns that variable."""
         lines: list[Line] = []
         self.fresh = None
+        self.products.forget()
         for statement in body:
+            arguments = self.arguments(statement) if isinstance(statement, Apply) else []
             line = self.line(statement)
-            if line is not None:
+            if line is not None and isinstance(statement, Apply) and self.planned:
+                lines.append(self.products.line(statement, line, arguments, lines))
+            elif line is not None:
+                self.products.forget()
                 lines.append(line)
             elif not isinstance(statement, Construct):
                 _flush(lines, out)
                 self.compound(statement, out)
                 self.fresh = None
+                self.products.forget()
         if result:
             lines.append(Line("return", result, dies=frozenset({result})))
         _flush(lines, out)

@@ -26,7 +26,7 @@ def print_training(program: Program, options: Options, out: Writer) -> None:
             _print_projection(program, out)
         return
     _print_weights(program, out)
-    _print_loss(program, out)
+    _print_loss(program, bool(options.optimize), out)
     _print_steps(program, print_optimizer(program, options, out), bool(options.optimize), out)
     _print_evaluate(program, out)
 
@@ -124,12 +124,12 @@ def penalised(program: Program) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _print_loss(program: Program, out: Writer) -> None:
+def _print_loss(program: Program, planned: bool, out: Writer) -> None:
     objective, training = program.objective, program.training
     assert objective is not None and training is not None
     body = Writer()
     body.depth = 1
-    printer = ModulePrinter(objective)
+    printer = ModulePrinter(objective, planned)
     printer.penalties = {paths: name for name, paths in penalised(program).items()}
     printer.forward(objective.body, body, result=objective.returns[0])
     reads = list(zip(training.reads, objective.inputs, strict=False))
