@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ import numpy as np
 import pytest
 from specs import graph_of
 
+from nnspec.backends import memory
 from nnspec.backends.choices import Run, choose, read_wishes, value_of
 from nnspec.backends.torch.emit import Options, emit
 
@@ -51,6 +55,7 @@ train { minimize = mse(z, y) + 0.1 * sum(kernel); optimizer = adagrad(0.1); step
 """
 SPECS = {"mlp": MLP, "images": IMAGES, "groups": GROUPS, "signals": LADDER, "rmsprop": MLP.replace("adam(", "rmsprop(")}
 TEN = 10
+ROOT = Path(__file__).parents[1]
 
 
 def _driver(text: str, folder: Path, optimize: int = 1, plan: str = "", dtype: str = "float64") -> Any:
@@ -178,6 +183,60 @@ def test_a_relu_overwrites_only_what_nobody_else_reads(tmp_path: Path) -> None:
     _assert_equal(_trained(planned, data), _trained(textbook, data), rtol=1e-10, atol=1e-12)
 
 
+PRODUCTS = """
+model Products {
+    input  x: float32[4, 6]
+    target label: class(5)
+    param one: float32[7, 6] = normal(0.3)
+    param two: float32[7] = normal(0.3)
+    param three: float32[5, 28] = normal(0.3)
+    param four: float32[1] = normal(0.3)
+    a = matmul(x, transpose(one)) + two
+    b = matmul(x, transpose(one)) -> tanh
+    kept = matmul(x, transpose(one))
+    twice = (kept + two) * kept
+    wide = a + b + twice -> flatten
+    product = matmul(wide, transpose(three))
+    output logits = product + four
+}
+train { minimize = cross_entropy(logits, label); optimizer = sgd(0.1); steps = 9; batch = 4 }
+"""
+
+
+def test_a_product_with_its_bias_is_one_call_where_nobody_else_reads_it(tmp_path: Path) -> None:
+    source = emit(graph_of(PRODUCTS), Options())
+    assert "F.linear(x, self.one, self.two)" in source  # a
+    assert source.count("F.linear(x, self.one)") == 2  # b, and kept, which is read twice
+    assert "F.linear(wide, self.three)" in source  # four is added to all features alike
+    assert "F.linear" not in emit(graph_of(PRODUCTS), Options(optimize=0))
+    textbook, planned = _driver(PRODUCTS, tmp_path, optimize=0), _driver(PRODUCTS, tmp_path)
+    planned.load(textbook.state())
+    data = _data(PRODUCTS)
+    _assert_equal(_trained(planned, data), _trained(textbook, data), rtol=1e-10, atol=1e-12)
+
+
+FAULTS = """
+import resource, sys
+from nnspec.backends import memory
+if sys.argv[1] == "kept":
+    memory.keep()
+bytearray(2**26)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+bytearray(2**26)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(not memory.can_keep(), reason="another C library")
+def test_memory_that_is_kept_is_not_asked_for_again() -> None:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MALLOC_", "GLIBC_"))}
+    faults = {
+        how: int(subprocess.check_output([sys.executable, "-c", FAULTS, how], env=environment, cwd=ROOT))
+        for how in ("kept", "returned")
+    }
+    assert faults["kept"] < 100 < faults["returned"], faults
+
+
 # ---------------------------------------------------------------- what is chosen
 
 WARMING = MLP.replace("cross_entropy(logits, label)", "(1 - exp(-t / 10)) * cross_entropy(logits, label)")
@@ -211,6 +270,9 @@ RULES = [
     (MLP, Run(batch=4), "threads=2", "threads", "2", "asked for"),
     (WARMING, Run(steps=10_000_000), "", "step", "eager", "changes with the step"),
     (WARMING, Run(), "compile", "step", "eager", "changes with the step"),
+    (MLP, Run(), "", "freed_memory", "kept", "anew"),
+    (MLP, Run(), "returned", "freed_memory", "returned", "asked for"),
+    (MLP, Run(device="cuda"), "", "freed_memory", "returned", "itself"),
 ]
 
 
@@ -220,6 +282,7 @@ def test_choices(
 ) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     monkeypatch.setattr("nnspec.backends.torch.choose.which", lambda name: name)
+    monkeypatch.setattr("nnspec.backends.memory.can_keep", lambda: True)
     choices = choose("torch", graph_of(text), run, read_wishes("torch", wish))
     assert value_of(choices, what) == value
     assert why in next(c.why for c in choices if c.what == what)
@@ -230,3 +293,9 @@ def test_without_a_compiler_the_step_stays_eager(monkeypatch: pytest.MonkeyPatch
     for run, wish in ((Run(steps=10_000_000), {}), (Run(), {"step": "compile"})):
         step = choose("torch", graph_of(MLP), run, wish)[0]
         assert (step.value, "C++ compiler" in step.why) == ("eager", True)
+
+
+def test_memory_is_returned_where_the_c_library_knows_no_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nnspec.backends.memory.can_keep", lambda: False)
+    for wish in ({}, {"freed_memory": "kept"}):
+        assert value_of(choose("torch", graph_of(MLP), Run(), wish), "freed_memory") == "returned"

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from shutil import which
 from typing import TYPE_CHECKING
 
+from nnspec.backends import memory
 from nnspec.backends.choices import Choice
 from nnspec.passes.cost import executed, totals
 
@@ -22,6 +23,7 @@ FORMS: dict[str, tuple[str, ...]] = {
     "step": ("eager", "compile"),
     "memory_format": ("channels_last", "contiguous"),
     "threads": (),
+    "freed_memory": ("kept", "returned"),
 }
 
 # A product below this many multiply-adds runs on one thread: handing it to a second costs as much as it takes,
@@ -43,13 +45,20 @@ def automatic_device() -> str:
 
 def choose(graph: Graph, run: Run, wanted: Mapping[str, str]) -> Choices:
     """One choice for each of FORMS; a wish wins where it is possible."""
-    found = {"step": _step(graph, run), "memory_format": memory_format(graph), "threads": _threads(graph, run)}
+    found = {
+        "step": _step(graph, run),
+        "memory_format": memory_format(graph),
+        "threads": _threads(graph, run),
+        "freed_memory": _freed_memory(run),
+    }
     for what, value in wanted.items():
         found[what] = value, "asked for"
     if found["step"][0] == "compile":
         obstacle = _obstacle(graph, run)
         if obstacle:
             found["step"] = "eager", obstacle
+    if found["freed_memory"][0] == "kept" and not memory.can_keep():
+        found["freed_memory"] = "returned", "this C library cannot be told to keep it"
     return tuple(Choice(what, *found[what]) for what in FORMS)
 
 
@@ -111,3 +120,10 @@ def _threads(graph: Graph, run: Run) -> tuple[str, str]:
     if mean < SMALL_PRODUCT:
         return "1", f"a product has {mean:,.0f} multiply-adds, too few to share"
     return str(available), f"a product has {mean:,.0f} multiply-adds, worth sharing"
+
+
+def _freed_memory(run: Run) -> tuple[str, str]:
+    """Whether the process keeps what torch frees within a step, for the next."""
+    if run.device != "cpu":
+        return "returned", "torch keeps a device's memory itself"
+    return "kept", "torch allocates every result anew (1.1 times on ResNet-20, 1.5 at batch 520, 1.03 on a small GPT)"

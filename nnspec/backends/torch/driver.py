@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from nnspec.backends import memory
 from nnspec.backends.choices import value_of
 from nnspec.backends.loading import import_file, require_same_names
 
@@ -37,6 +38,8 @@ class Driver:
     ) -> None:
         self.device = _device(device)
         self.threads = int(value_of(choices, "threads", "0"))
+        if value_of(choices, "freed_memory") == "kept":
+            memory.keep()
         self.dtype = getattr(torch, dtype)
         self.module = import_file(source)
         if hasattr(self.module, "SEED"):
