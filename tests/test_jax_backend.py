@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -250,6 +251,18 @@ def ruff(folder: Path, *arguments: str) -> str:
 
 def test_carried_definitions_are_formatted_as_they_will_stand() -> None:
     assert not ruff(HELPERS, "format", "--check", "--diff", "--line-length", "88")
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_what_a_file_reads_is_what_a_parser_finds(spec: str) -> None:
+    from nnspec.backends.jax.emit import emit
+    from nnspec.backends.jax.library import IMPORTED, definitions, names
+    from nnspec.backends.reading import names_read
+
+    known = IMPORTED | definitions("batch_last").keys() | definitions("channels_last").keys()
+    for optimize in (0, 1):
+        text = emit(graph_of(SPECS[spec]), Options(optimize=optimize))
+        assert names_read(text) & known == names(ast.parse(text)) & known
 
 
 def test_every_definition_is_carried_with_all_that_it_needs(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from specs import graph_of
 from nnspec.backends.base import Options
 from nnspec.backends.numpy.driver import Driver
 from nnspec.backends.numpy.emit import emit
-from nnspec.backends.numpy.library import _library, carry, names_in
+from nnspec.backends.numpy.library import _library, carry
 from nnspec.verify import verify
 
 SPECS: dict[str, str] = {
@@ -396,6 +396,14 @@ def test_a_carried_definition_brings_all_that_it_reads(planned: bool) -> None:
         assert "nnspec" not in text
 
 
+@pytest.mark.parametrize("planned", [False, True])
+def test_what_a_definition_reads_is_what_a_parser_finds(planned: bool) -> None:
+    library = _library(planned)
+    for name, definition in library.items():
+        parsed = {n.id for n in ast.walk(ast.parse(definition.text)) if isinstance(n, ast.Name)} - {name}
+        assert definition.reads & library.keys() == parsed & library.keys(), name
+
+
 @pytest.mark.parametrize("name", SPECS)
 def test_a_file_reads_no_name_that_it_lacks(name: str) -> None:
     text = emit(graph_of(SPECS[name]), Options())
@@ -404,4 +412,3 @@ def test_a_file_reads_no_name_that_it_lacks(name: str) -> None:
     top = {n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
     called = {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
     assert {n for n in called if n.endswith(("_forward", "_backward"))} <= top
-    assert names_in(text)

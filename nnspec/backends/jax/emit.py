@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ast
+import re
 from typing import TYPE_CHECKING
 
 from nnspec.backends.base import Options
@@ -58,7 +58,7 @@ def _clashes(facts: Facts, text: str) -> frozenset[str]:
     for definition in definitions:
         variables.update(definition.inputs, definition.captures, definition.scope.names.taken - RESERVED_FIELDS)
     carried_names = {d.name for d in carried(text, facts.form)}
-    defined = {node.name for node in ast.parse(text).body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    defined = set(re.findall(r"^(?:def|class) (\w+)", text, re.MULTILINE))
     known = set(definitions_of(facts.form))
     return frozenset((variables & (carried_names | IMPORTED | defined)) | (own & (known | IMPORTED)))
 

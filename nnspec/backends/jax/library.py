@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from nnspec.backends.folding import WIDTH
+from nnspec.backends.reading import names_read
 from nnspec.record import Record
 
 _FILES = ("layers.py", "functions.py", "losses.py", "training.py")
@@ -120,7 +121,7 @@ def carried(body: str, form: str = "") -> list[Definition]:
     """The definitions that a text uses, and all that those use, in the order of the files."""
     table = definitions(form)
     wanted: set[str] = set()
-    queue = [name for name in names(ast.parse(body)) if name in table]
+    queue = [name for name in names_read(body) if name in table]
     while queue:
         name = queue.pop()
         if name not in wanted:
@@ -131,12 +132,12 @@ def carried(body: str, form: str = "") -> list[Definition]:
 
 def imports(body: str) -> str:
     """The import lines of a text, sorted as ruff sorts them."""
-    used = names(ast.parse(body))
+    used = names_read(body)
     sections = [_section(table, used) for table in (_STANDARD, _THIRD_PARTY)]
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
 
 
-def _section(table: dict[str, str], used: frozenset[str]) -> list[str]:
+def _section(table: dict[str, str], used: set[str]) -> list[str]:
     plain = sorted(line for name, line in table.items() if name in used and line.startswith("import"))
     grouped: dict[str, list[str]] = {}
     for name, line in table.items():

@@ -10,8 +10,9 @@ from nnspec.backends.build import build
 from nnspec.backends.describe import class_doc, file_doc
 from nnspec.backends.numpy import activation, arithmetic, conv, linear, losses, noise, norm, pool, shape  # noqa: F401  # fill the table
 from nnspec.backends.numpy.forward import ClassPrinter
-from nnspec.backends.numpy.library import carry, defined, names_in
+from nnspec.backends.numpy.library import carry, defined
 from nnspec.backends.numpy.training import Functions
+from nnspec.backends.reading import names_read
 from nnspec.backends.source import Names, Writer, literal
 from nnspec.backends.values import sample_batch
 
@@ -54,7 +55,7 @@ def _keep_apart(program: Program) -> None:
 
 
 def _file(graph: Graph, program: Program, text: str, options: Options) -> str:
-    used = names_in(text) | _ALWAYS | (_TRAINED if program.training is not None else set())
+    used = names_read(text) | _ALWAYS | (_TRAINED if program.training is not None else set())
     definitions = carry(used, planned=options.optimize > 0)
     code = "\n".join(d.text for d in definitions) + text
     out = Writer()

@@ -6,11 +6,11 @@ stand in several kernel files, so that each reads on its own).
 
 from __future__ import annotations
 
-import ast
 import re
 from functools import cache
 from pathlib import Path
 
+from nnspec.backends.reading import names_read
 from nnspec.record import Record
 
 _PACKAGE = Path(__file__).resolve().parents[2]
@@ -45,14 +45,6 @@ def carry(used: set[str], planned: bool) -> list[Definition]:
 def defined() -> set[str]:
     """Every name that an emitted file may carry."""
     return set(_library(False)) | set(_library(True))
-
-
-def names_in(text: str) -> set[str]:
-    """The names that a piece of emitted Python reads or defines, annotations too; found without parsing it, which
-    takes longer than writing it."""
-    code = re.sub(r'"""[\s\S]*?"""', "", text)
-    code = re.sub(r"#[^\n\"']*$", "", code, flags=re.MULTILINE)
-    return set(re.findall(r"(?<![\w.\"'])[A-Za-z_]\w*", code))
 
 
 @cache
@@ -100,4 +92,4 @@ def _definitions(file: Path) -> tuple[Definition, ...]:
 
 @cache
 def _reads(text: str) -> frozenset[str]:
-    return frozenset(n.id for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Name))
+    return frozenset(names_read(text))
