@@ -530,6 +530,16 @@ def test_the_words_of_a_stream_never_change() -> None:
     assert epoch_order(8, 0, 1).tolist() == [0, 5, 6, 1, 4, 7, 3, 2]
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 8, 11, 65_535, 65_537, 131_090])
+def test_normal_numbers_are_those_of_one_piece(count: int) -> None:
+    half = (count + 1) // 2
+    u = uniform(2 * half, "n", count)
+    radius, angle = np.sqrt(-2.0 * np.log1p(-u[:half])), 2.0 * np.pi * u[half:]
+    wanted = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:count]
+    np.testing.assert_array_equal(normal(count, "n", count), wanted)
+    np.testing.assert_array_equal(normal(count, "n", count, dtype="float32"), wanted.astype(np.float32))
+
+
 def test_the_order_of_an_epoch() -> None:
     assert sorted(epoch_order(100, 3, 1)) == list(range(100))
     assert epoch_order(100, 3, 1).tolist() != epoch_order(100, 3, 2).tolist()

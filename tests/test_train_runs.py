@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 import nnspec
 from nnspec.data import DataError
 from nnspec.train import Diverged, Result, TrainError, evaluate_run, predict, train
+from nnspec.train.folder import PACKAGES
 
 ROOT = Path(__file__).resolve().parent.parent
 BACKENDS = ["numpy", pytest.param("torch", marks=pytest.mark.torch), pytest.param("jax", marks=pytest.mark.jax)]
@@ -158,6 +161,8 @@ def test_a_run_folder_says_all_about_a_run(reference: Result) -> None:
     assert resolved["data"]["memory"]["scaling"]["image"]["mean"]
     assert all(len(digest) == 64 for digest in resolved["data"]["files"].values())
     assert "precision = float64" in (folder / "spec.nn").read_text()
+    packages = json.loads((folder / "environment.json").read_text())["packages"]
+    assert packages == {name: importlib.metadata.version(name) for name in PACKAGES if find_spec(name)}
 
 
 def test_a_run_can_be_made_again_from_its_own_spec(trained: Runner, tmp_path: Path) -> None:

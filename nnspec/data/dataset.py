@@ -125,7 +125,7 @@ class _Loader:
         self.key = "source"
 
     def load(self, seed: int, dtype: str) -> Dataset:
-        parts = self.split(self.examples())
+        parts = self.split(self.examples(dtype))
         shuffle = self.settings.get("shuffle", True)
         order_seed = int(str(self.settings.get("seed", seed)))
         scaling = self.memory.scaling if self.memory else self.fit(parts["train"])
@@ -142,7 +142,7 @@ class _Loader:
 
     # ---------------------------------------------------------------- sources
 
-    def examples(self) -> dict[str, Arrays]:
+    def examples(self, dtype: str) -> dict[str, Arrays]:
         """The arrays of each source entry: "source", or "train", "validation", "test"."""
         entries = [key for key in ("source", *PARTS) if key in self.settings]
         if not entries or ("source" in entries and len(entries) > 1):
@@ -156,7 +156,9 @@ class _Loader:
         for self.key in entries:
             source = self.settings[self.key]
             if isinstance(source, CallValue) and source.name == "random":
-                found[self.key] = random_arrays(self.fields, source, self.open_sizes(), self.data_seed, self.key)
+                wanted = "float64" if self.scaled else dtype
+                sizes = self.open_sizes()
+                found[self.key] = random_arrays(self.fields, source, sizes, self.data_seed, self.key, wanted)
             else:
                 reads[self.key] = self.read(source)
         found.update(self.converted(reads))
@@ -167,6 +169,12 @@ class _Loader:
         firsts = [f.value.type.shape[0] for f in self.fields if f.value.type.shape]
         symbols = {symbol for first in firsts if not isinstance(first, int) for symbol in first.symbols()}
         return {**self.defaults, **(dict.fromkeys(symbols, self.window()) if self.window() else {})}
+
+    @property
+    def scaled(self) -> bool:
+        """Whether numbers are normalised, which is done in float64."""
+        known = self.memory is not None and bool(self.memory.scaling)
+        return known or "normalize" in self.settings or any(k.key == "normalize" for k in self.spec.keyed)
 
     @property
     def data_seed(self) -> int:

@@ -127,7 +127,8 @@ def normalised(fields: Sequence[Field], arrays: Arrays, scaling: dict[str, Scali
             continue
         array = arrays[field.name]
         if field.value.type.is_float:
-            array = scaling[field.name].apply(array, dtype) if field.name in scaling else array.astype(dtype)
+            known = scaling.get(field.name)
+            array = known.apply(array, dtype) if known is not None else array.astype(dtype, copy=False)
         out[field.name] = array
     return out
 

@@ -18,25 +18,44 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 
+PIECE = 1 << 15  # numbers made at a time: what they pass through stays in the cache
+
+
 def words(count: int, *name: object) -> Array:
     """`count` random 64-bit words of the stream with this name: (seed, "order", epoch), ..."""
-    digest = hashlib.sha256(repr(name).encode()).digest()
-    key = int.from_bytes(digest[:16], "little")
-    return np.random.Philox(key=key).random_raw(count)
+    return _stream(name).random_raw(count)
 
 
 def uniform(count: int, *name: object) -> Array:
     """`count` float64 numbers in [0, 1), 53 bits each."""
-    return (words(count, *name) >> np.uint64(11)) * 2.0**-53
+    return _unit(words(count, *name))
 
 
-def normal(count: int, *name: object) -> Array:
-    """`count` standard normal float64 numbers (Box and Muller, 1958)."""
+def normal(count: int, *name: object, dtype: str = "float64") -> Array:
+    """`count` standard normal numbers (Box and Muller, 1958), made as float64 and rounded to `dtype`.
+
+    The stream's first half gives the radii, its second half the angles.
+    """
     half = (count + 1) // 2
-    u = uniform(2 * half, *name)
-    radius = np.sqrt(-2.0 * np.log1p(-u[:half]))
-    angle = 2.0 * math.pi * u[half:]
-    return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:count]
+    radii, angles = _stream(name), _stream(name).advance(half // 4)  # a step of the counter makes four words
+    angles.random_raw(half % 4)
+    out = np.empty(2 * half, dtype)
+    for start in range(0, half, PIECE):
+        size = min(PIECE, half - start)
+        radius = np.sqrt(-2.0 * np.log1p(-_unit(radii.random_raw(size))))
+        angle = 2.0 * math.pi * _unit(angles.random_raw(size))
+        out[start : start + size] = radius * np.cos(angle)
+        out[half + start : half + start + size] = radius * np.sin(angle)
+    return out[:count]
+
+
+def _stream(name: tuple[object, ...]) -> np.random.Philox:
+    digest = hashlib.sha256(repr(name).encode()).digest()
+    return np.random.Philox(key=int.from_bytes(digest[:16], "little"))
+
+
+def _unit(random: Array) -> Array:
+    return (random >> np.uint64(11)) * 2.0**-53
 
 
 def permutation(count: int, *name: object) -> Array:

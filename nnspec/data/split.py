@@ -100,7 +100,7 @@ def allocate(fractions: Sequence[Fraction], classes: Sequence[int]) -> list[list
 
 def _share_out(fractions: Sequence[Fraction], count: int, labels: Array | None, seed: int) -> list[Array]:
     order = permutation(count, "split", seed)
-    groups = [order] if labels is None else [order[labels[order] == c] for c in np.unique(labels)]
+    groups = [order] if labels is None else [order[labels[order] == c] for c in sorted(set(labels.tolist()))]
     parts: list[list[Array]] = [[] for _ in fractions]
     for group, row in zip(groups, allocate(fractions, [len(g) for g in groups]), strict=True):
         ends = np.cumsum(row)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
 import platform
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -54,24 +54,37 @@ def append(path: Path, record: dict[str, Any]) -> None:
 
 def environment(backend: str, device: str) -> dict[str, Any]:
     """What the bits and the speed of a run may depend on besides the spec."""
-    versions = {}
-    for name in PACKAGES:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
+    system, libc = platform.uname(), "".join(platform.libc_ver())  # `platform.platform` runs another program
+    with_libc = f"-with-{libc}" if libc else ""
     return {
         "nnspec": __version__,
         "python": platform.python_version(),
         "implementation": sys.implementation.name,
-        "platform": platform.platform(),
-        "machine": platform.machine(),
+        "platform": f"{system.system}-{system.release}-{system.machine}{with_libc}",
+        "machine": system.machine,
         "cpus": os.cpu_count(),
         "backend": backend,
         "device": device,
-        "packages": versions,
+        "packages": versions(PACKAGES),
         "threads": {name: os.environ[name] for name in THREADS if name in os.environ},
     }
+
+
+def versions(packages: tuple[str, ...]) -> dict[str, str]:
+    """Versions of those packages that are installed, as the names of their folders of metadata say.
+
+    `importlib.metadata` takes longer to say so than a first training step.
+    """
+    known = re.compile(r"([\w.]+)-([^-]+)(?:-[^-]+)?\.(?:dist|egg)-info", re.ASCII)
+    found: dict[str, str] = {}
+    for folder in sys.path:
+        try:
+            entries = os.listdir(folder)
+        except OSError:  # an entry of the path that is an archive, or not there
+            continue
+        for entry in filter(None, map(known.fullmatch, entries)):
+            found.setdefault(entry[1].lower(), entry[2])
+    return {name: found[name] for name in packages if name in found}
 
 
 class Run(Record):
