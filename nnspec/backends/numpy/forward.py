@@ -21,7 +21,7 @@ WIDTH = 88  # beyond this ruff folds a line
 
 def print_forward(plan: Plan, entries: list[Entry], out: Writer) -> None:
     folded: Entry | None = None  # a batch norm that was printed with the convolution before it
-    for entry, following in zip(entries, [*entries[1:], None], strict=True):
+    for entry, following in zip(entries, [*entries[1:], None], strict=False):
         statement = entry.statement
         if entry.dead or entry is folded:
             continue
