@@ -480,16 +480,36 @@ class Team:
             self.barrier.abort()
 
 
+MANY_NUMBERS = 1 << 13  # from which a few passes cost less than a slower function
+
+
 class PlannedTanh:
-    """y = tanh(x); dx = dy (1 - y^2)."""
+    """y = tanh(x); dx = dy (1 - y^2).
+
+    Many numbers of float32 as 1 - 2 / (exp(2 x) + 1), since exp takes half the time of
+    tanh: within 2e-7 of it, as close as y near 1 can be, not relatively so at x near 0.
+    """
 
     def __init__(self, shape: tuple[int, ...], dtype: Any, in_place: bool) -> None:
         self.y = None if in_place else np.empty(shape, dtype)
         self.work = np.empty(shape, dtype)
+        self.by_exp = dtype == np.float32 and self.work.size >= MANY_NUMBERS
+        self.one, self.less = numbers(dtype, 1.0, -2.0)
+        self.parts = stretches(self.work.size)
 
     def forward(self, x: Array) -> Array:
         y = x if self.y is None else self.y
-        self.result: Array = np.tanh(x, out=y)
+        self.result: Array = y
+        if not self.by_exp:
+            return np.tanh(x, out=y)
+        flat, to = x.reshape(-1), y.reshape(-1)
+        with np.errstate(over="ignore"):  # 2 / infinity is what is wanted
+            for part in self.parts:
+                e = np.add(flat[part], flat[part], out=to[part])
+                np.exp(e, out=e)
+                e += self.one
+                np.divide(self.less, e, out=e)
+                e += self.one
         return y
 
     def backward(self, dy: Array) -> Array:
