@@ -712,6 +712,8 @@ def obstacle(graph: Graph) -> str:
         return "sizes are open"
     if any(field.role == "noise" for field in graph.fields):
         return "noise is an input"
+    if not graph.fields:
+        return "there are no examples"
     buffers = {p.path for p in graph.root.parameters() if p.role == "buffer"}
     if frozen_paths(graph) - buffers:
         return "a part is frozen"
