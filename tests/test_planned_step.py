@@ -101,6 +101,181 @@ SPECS = {
         train { minimize = cross_entropy(z, y, label_smoothing = 0.1); optimizer = sgd(0.1); steps = 3 }
     """,
 }
+# Further objectives and shapes, two parts asked for: name -> (body of the model, objective).
+MORE = {
+    "unbatched objective term": """
+        model Net {
+            input x: float32[3]; target y: float32[2]
+            param s: float32[] = constant(0.5)
+            output z = (x -> dense(2)) * s
+        }
+        train { minimize = mse(z, y) + 0.1 * abs(s); optimizer = sgd(0.1); steps = 2 }
+    """,
+    "two outputs one unused": """
+        model Net {
+            input x: float32[3]; target y: float32[2]
+            h = x -> dense(4) -> relu
+            output z = h -> dense(2)
+            output u = h -> dense(3)
+        }
+        train { minimize = mse(z, y); optimizer = sgd(0.1); steps = 2 }
+    """,
+    "squared error": """
+        model Net {
+            input x: float32[3]; target y: float32[2]
+            output z = x -> dense(2)
+        }
+        train { minimize = squared_error(z, y); optimizer = sgd(0.1); steps = 2 }
+    """,
+    "bce scalar": """
+        model Net {
+            input x: float32[3]; target y: class(2)
+            output z = x -> dense(1)
+        }
+        train { minimize = binary_cross_entropy(z, y); optimizer = sgd(0.1); steps = 2 }
+    """,
+    "huber of seq": """
+        model Net {
+            input x: float32[4, 3]; target y: float32[4, 2]
+            output z = x -> dense(5) -> relu -> dense(2)
+        }
+        train { minimize = huber(z, y); optimizer = sgd(0.1); steps = 2 }
+    """,
+    "image mlp": """
+        model Net {
+            input x: float32[1, 4, 4]; target y: class(3)
+            output z = x -> flatten -> dense(5) -> tanh -> dense(3)
+        }
+        train { minimize = cross_entropy(z, y); optimizer = adam(0.1); steps = 2 }
+    """,
+    "pixelwise": """
+        model Net {
+            input x: float32[2, 5, 4]; target y: class(3)[5, 4]
+            output z = x -> conv(4, 3, padding = 1) -> batch_norm -> relu -> conv(3, 1)
+        }
+        train { minimize = cross_entropy(z, y); optimizer = adam(0.1); steps = 2 }
+    """,
+    "autoencoder": """
+        model Net {
+            input x: float32[1, 8, 8]
+            output z = x -> conv(4, 3, padding = 1) -> relu -> max_pool(2) -> conv(2, 3, padding = 1) -> upsample(2)
+                -> conv(1, 3, padding = 1) -> sigmoid
+        }
+        train { minimize = mse(z, x); optimizer = adam(0.1); steps = 2 }
+    """,
+    "dropout": """
+        model Net {
+            input x: float32[6]; target y: class(3)
+            output z = x -> dense(8) -> relu -> dropout(0.0) -> dense(3)
+        }
+        train { minimize = cross_entropy(z, y); optimizer = adam(0.1); steps = 2 }
+    """,
+    "siamese": """
+        model Net {
+            input a: float32[6]; input b: float32[6]; target y: float32[1]
+            layer f = dense(4) -> tanh -> dense(3)
+            d = f(a) - f(b)
+            output z = sum(d * d, axis = 0, keepdims = true)
+        }
+        train { minimize = mse(z, y); optimizer = sgd(0.1); steps = 2 }
+    """,
+    "tied": """
+        model Net {
+            input t: class(7)[5]; target n: class(7)[5]
+            layer e = embedding(7, 4)
+            h = t -> e -> dense(4) -> gelu
+            output z = matmul(h, transpose(e.weight))
+        }
+        train { minimize = cross_entropy(z, n); optimizer = adam(0.1); steps = 2 }
+    """,
+    "clip": """
+        model Net {
+            input x: float32[6]; target y: class(3)
+            output z = x -> dense(8) -> relu -> dense(3)
+        }
+        train { minimize = cross_entropy(z, y) + l2(weights); optimizer = adam(0.1); steps = 2; clip_norm = 0.1 }
+    """,
+    "groups": """
+        model Net {
+            input x: float32[6]; target y: class(3)
+            output z = x -> dense(8) -> relu -> head: dense(3)
+        }
+        train { minimize = cross_entropy(z, y); optimizer = adam(0.1); optimizer("head") = sgd(0.1, momentum = 0.9); steps = 2 }
+    """,
+    "bn rows": """
+        model Net {
+            input x: float32[6]; target y: class(3)
+            output z = x -> dense(8) -> batch_norm -> relu -> dense(3)
+        }
+        train { minimize = cross_entropy(z, y); optimizer = adam(0.1); steps = 2 }
+    """,
+    "conv3d": """
+        model Net {
+            input x: float32[2, 4, 4, 4]; target y: class(3)
+            output z = x -> conv(3, 3) -> relu -> max_pool(2) -> flatten -> dense(3)
+        }
+        train { minimize = cross_entropy(z, y); optimizer = adam(0.1); steps = 2 }
+    """,
+    "same value thrice in attention": """
+        model Net {
+            input x: float32[5, 4]; target y: float32[5, 4]
+            output z = attention(x -> dense(4), x, x, heads = 2) + x
+        }
+        train { minimize = mse(z, y); optimizer = adam(0.1); steps = 2 }
+    """,
+    "layer norm no affine cases": """
+        model Net {
+            input x: float32[5, 4]; target y: float32[5, 4]
+            output z = x -> layer_norm -> instance_norm -> softmax -> dense(4)
+        }
+        train { minimize = mse(z, y); optimizer = adam(0.1); steps = 2 }
+    """,
+    "label smoothing weights": """
+        model Net {
+            input x: float32[5]; target y: class(3)
+            output z = x -> dense(3)
+        }
+        train { minimize = cross_entropy(z, y, weight = [1, 2, 3]) + 0.5 * cross_entropy(z, y, label_smoothing = 0.1)
+            optimizer = adam(0.1); steps = 2 }
+    """,
+    "relu output read by objective and net": """
+        model Net {
+            input x: float32[5]; target y: float32[4]
+            h = x -> dense(4) -> relu
+            output z = h -> dense(4)
+        }
+        train { minimize = mse(z, y) + 0.1 * mse(h, y); optimizer = adam(0.1); steps = 2 }
+    """,
+    "prediction twice in losses": """
+        model Net {
+            input x: float32[5]; target y: class(4)
+            output z = x -> dense(4)
+        }
+        train { minimize = cross_entropy(z, y) + cross_entropy(z, y); optimizer = adam(0.1); steps = 2 }
+    """,
+    "mean of relu": """
+        model Net {
+            input x: float32[5]; target y: float32[1]
+            output z = mean(x -> dense(4) -> relu, axis = 0, keepdims = true)
+        }
+        train { minimize = mae(z, y); optimizer = adam(0.1); steps = 2 }
+    """,
+    "product of losses": """
+        model Net {
+            input x: float32[5]; target y: float32[4]
+            output z = x -> dense(4)
+        }
+        train { minimize = mse(z, y) * mae(z, y); optimizer = adam(0.1); steps = 2 }
+    """,
+    "stop gradient": """
+        model Net {
+            input x: float32[5]; target y: float32[4]
+            h = x -> dense(4)
+            output z = h -> tanh -> dense(4)
+        }
+        train { minimize = mse(z, stop_gradient(h)) + mse(h, y); optimizer = adam(0.1); steps = 2 }
+    """,
+}
 ALONE = {"what only the textbook functions do"}  # layers that add to gradients: one part whatever is asked for
 
 
@@ -126,6 +301,21 @@ def test_planned_gradients_are_those_of_the_textbook_form(name: str, parts: int,
         results = textbook.outputs(data, training=training)
         for path, value in planned.outputs(data, training=training).items():
             np.testing.assert_allclose(value, results[path], rtol=1e-9, atol=1e-11, err_msg=path)
+
+
+@pytest.mark.parametrize("name", MORE)
+def test_planned_steps_are_those_of_the_textbook_form(name: str, tmp_path: Path) -> None:
+    graph = nnspec.load(MORE[name]).graph
+    assert graph.training is not None
+    textbook, planned = opened(graph, tmp_path, 0), opened(graph, tmp_path, 1, 2)
+    assert hasattr(planned.module, "Step")
+    planned.load(textbook.state())
+    data, rates = examples(graph, 9), np.full((2, len(graph.training.groups)), 0.01)
+    order = np.arange(8).reshape(2, 4)
+    losses = [driver.train_steps(data, order, rates, first_step=1) for driver in (textbook, planned)]
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-9)
+    for path, gradient in textbook.gradients(data)[1].items():
+        np.testing.assert_allclose(planned.gradients(data)[1][path], gradient, rtol=1e-8, atol=1e-10, err_msg=path)
 
 
 @pytest.mark.parametrize("name", SPECS)
