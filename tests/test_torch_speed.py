@@ -143,6 +143,17 @@ def test_threads_are_put_back(tmp_path: Path) -> None:
         torch.set_num_threads(before)
 
 
+def test_threads_are_set_only_to_change_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[int] = []
+    before = torch.get_num_threads()
+    monkeypatch.setattr(torch, "set_num_threads", found.append)
+    for wish in (before, before + 1):
+        driver = _driver(MLP, tmp_path, plan=f"threads={wish}")
+        found.clear()
+        driver.train_steps(_data(MLP), np.arange(4)[None], np.full((1, 1), 0.1), first_step=1)
+        assert found == ([] if wish == before else [wish, before])
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not any(map(shutil.which, ("g++", "c++", "clang++"))), reason="no C++ compiler")
 @pytest.mark.filterwarnings("default")  # what torch's compiler says of itself
