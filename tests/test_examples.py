@@ -21,7 +21,10 @@ def test_backends_agree_in_float64(path: Path, backends: tuple[str, ...]) -> Non
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
 def test_numpy_and_torch_agree_in_float32(path: Path) -> None:
-    report = verify(nnspec.load(path).graph, ("torch", "numpy"), steps=3, dtype="float32", batch=4)
+    # Batch norm over 4 examples enlarges what is rounded on the way back: against float64, torch's gradients of the
+    # residual network use up to 1.1 of the tolerance over 4 examples and 0.75 over 8 (channels_last, in which torch's
+    # batch norm sums in float32; 0.96 and 0.52 contiguous, where it sums in float64).
+    report = verify(nnspec.load(path).graph, ("torch", "numpy"), steps=3, dtype="float32", batch=8)
     assert report.ok, report.summary()
 
 
