@@ -40,9 +40,12 @@ def framework(name: str) -> str:
 
 
 def environment(name: str) -> dict[str, str]:
-    """Threads: PyTorch and JAX as they come; hand-written NumPy with BLAS on one thread, as `nnspec train` has it."""
+    """Threads: PyTorch and JAX as they come; hand-written NumPy with BLAS on one thread, as `nnspec train` has it.
+
+    Byte code is kept, as an installed package has it.
+    """
     mine = dict(os.environ)
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "PYTHONDONTWRITEBYTECODE"):
         mine.pop(variable, None)
     if framework(name) == "numpy" and not name.startswith("nnspec"):
         mine["OPENBLAS_NUM_THREADS"] = mine["MKL_NUM_THREADS"] = "1"

@@ -30,7 +30,8 @@ _POWER = re.compile(rf"(?<![\w.\])\"])({_SIMPLE}) \*\* (-?{_SIMPLE})(?![\w.(\[])
 
 def fold(text: str, indent: int) -> list[str]:
     """The lines of one logical line at an indentation of `indent`."""
-    text = _POWER.sub(r"\1**\2", text)
+    if " ** " in text:
+        text = _POWER.sub(r"\1**\2", text)
     if indent + len(text) <= WIDTH:
         return [text]
     if text.startswith(("def ", "class ")):
