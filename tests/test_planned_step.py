@@ -200,7 +200,8 @@ MORE = {
             input x: float32[6]; target y: class(3)
             output z = x -> dense(8) -> relu -> head: dense(3)
         }
-        train { minimize = cross_entropy(z, y); optimizer = adam(0.1); optimizer("head") = sgd(0.1, momentum = 0.9); steps = 2 }
+        train { minimize = cross_entropy(z, y); optimizer = adam(0.1)
+            optimizer("head") = sgd(0.1, momentum = 0.9); steps = 2 }
     """,
     "bn rows": """
         model Net {
