@@ -23,6 +23,9 @@ FORMS: dict[str, tuple[str, ...]] = {"step": ("planned", "textbook"), "threads":
 # Multiply-adds of one thread's part of a step that are worth a thread: about 0.2 ms, some ten times what handing
 # over a part and waiting for it costs. Measured on two cores with LeNet-5 and an MLP.
 WORTH = 4e6
+# Multiply-adds of a part for each parameter: every part brings a whole set of gradients, which are written and added.
+# Two parts of 512-512-512-10 lose up to 64 examples a batch and gain from 128 on.
+FOR_EACH = 64
 MOST = 2
 
 
@@ -35,14 +38,18 @@ def choose(graph: Graph, run: Run, wanted: Mapping[str, str]) -> Choices:
     planned = Choice("step", "planned", "every size is known: all arrays are made once")
     if "threads" in wanted:
         return planned, Choice("threads", wanted["threads"], "asked for")
-    work = totals(graph, run.batch)["macs"] * run.batch
-    count = by_work(graph, run.batch)
-    why = f"{work / 1e6:,.1f} million multiply-adds a batch, of which {WORTH / 1e6:.0f} million are worth a thread"
+    costs, count = totals(graph, run.batch), by_work(graph, run.batch)
+    least = max(WORTH, FOR_EACH * costs["parameters"])
+    work = costs["macs"] * run.batch
+    why = f"{work / 1e6:,.1f} million multiply-adds a batch, of which {least / 1e6:,.1f} million are worth a thread"
     return planned, Choice("threads", str(count), why)
 
 
 def by_work(graph: Graph, batch: int) -> int:
-    return max(1, min(MOST, batch, int(totals(graph, batch)["macs"] * batch / WORTH)))
+    """The parts that a batch is worth."""
+    costs = totals(graph, batch)
+    least = max(WORTH, FOR_EACH * costs["parameters"])
+    return max(1, min(MOST, batch, int(costs["macs"] * batch / least)))
 
 
 def shards(program: Program, options: Options, planned: Planned) -> int:
