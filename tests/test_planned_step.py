@@ -362,6 +362,9 @@ def test_an_error_in_one_part_stops_all(tmp_path: Path) -> None:
     with pytest.raises(Exception) as caught:  # whichever part is heard first
         driver.gradients(bad)
     assert isinstance(caught.value, IndexError | RuntimeError)
+    again = opened(graph, tmp_path, 1, 2)
+    again.load(driver.state())
+    assert driver.gradients(data)[0] == again.gradients(data)[0]  # and the next batch is as if nothing had been
 
 
 def test_threads_are_chosen_by_the_work_and_by_wish() -> None:

@@ -83,6 +83,11 @@ class Team:
         if self.barrier is not None:
             self.barrier.wait()
 
+    def gather(self) -> None:
+        """Before a step: forget that somebody left the one before."""
+        if self.barrier is not None and self.barrier.broken:
+            self.barrier.reset()
+
     def leave(self) -> None:
         """Let those who wait for this one go on; for them it is an error."""
         if self.barrier is not None:

@@ -474,6 +474,11 @@ class Team:
         if self.barrier is not None:
             self.barrier.wait()
 
+    def gather(self) -> None:
+        """Before a step: forget that somebody left the one before."""
+        if self.barrier is not None and self.barrier.broken:
+            self.barrier.reset()
+
     def leave(self) -> None:
         """Let those who wait for this one go on; for them it is an error."""
         if self.barrier is not None:
@@ -1631,11 +1636,16 @@ class Shards:
         """The loss of the examples `rows`; gradients are in their places after."""
         if self.threads is None:
             return self.one(0, data, rows, *rng)
+        self.team.gather()
         others = [
             self.threads.submit(self.one, member, data, rows)
             for member in range(1, len(self.steps))
         ]
-        loss = self.one(0, data, rows)
+        try:
+            loss = self.one(0, data, rows)
+        finally:
+            for other in others:
+                other.exception()  # waits: none is at work when this ends
         for other, places in zip(others, self.places, strict=True):
             loss = loss + other.result()
             for parameter in self.learnt:
