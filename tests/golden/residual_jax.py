@@ -177,13 +177,8 @@ def key_stream(key: Array | None) -> Iterator[Any]:
 
 def cross_entropy(logits: Array, label: Array, axis: int = -1) -> Array:
     """-log softmax(logits)[label], the classes along `axis`."""
-    return nll(jax.nn.log_softmax(logits, axis), label, axis)
-
-
-def nll(log_p: Array, label: Array, axis: int = -1) -> Array:
-    """-log_p[label], the classes along `axis`."""
-    picked = jnp.take_along_axis(log_p, jnp.expand_dims(label, axis), axis)
-    return -per_example(picked)
+    picked = jnp.take_along_axis(logits, jnp.expand_dims(label, axis), axis)
+    return per_example(jax.nn.logsumexp(logits, axis, keepdims=True) - picked)
 
 
 def per_example(entries: Array) -> Array:

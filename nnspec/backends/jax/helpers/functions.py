@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -231,7 +230,7 @@ def attention(q: Array, k: Array, v: Array, heads: int, causal: bool = False) ->
         return jnp.swapaxes(x.reshape(*x.shape[:-1], heads, -1), -2, -3)
 
     q, k, v = by_head(q), by_head(k), by_head(v)
-    scores = q @ jnp.swapaxes(k, -1, -2) / math.sqrt(q.shape[-1])
+    scores = (q * q.shape[-1] ** -0.5) @ jnp.swapaxes(k, -1, -2)
     if causal:
         seen = jnp.tril(jnp.ones(scores.shape[-2:], bool))
         scores = jnp.where(seen, scores, -jnp.inf)

@@ -353,7 +353,7 @@ def channels(v: Array, ndim: int) -> Array:
 def standardize(x: Array, axis: int, eps: float) -> Array:
     """(x - mean) / sqrt(var + eps) over `axis`, with the biased variance."""
     mean, var = x.mean(axis, keepdims=True), x.var(axis, keepdims=True)
-    return (x - mean) / jnp.sqrt(var + eps)
+    return (x - mean) * lax.rsqrt(var + eps)
 
 
 def group_standardize(x: Array, groups: int, eps: float) -> Array:

@@ -55,7 +55,8 @@ def perceptron_loss(y: Array, target: Array, weight: Array | float = 1.0) -> Arr
 
 def cross_entropy(logits: Array, label: Array, axis: int = -1) -> Array:
     """-log softmax(logits)[label], the classes along `axis`."""
-    return nll(jax.nn.log_softmax(logits, axis), label, axis)
+    picked = jnp.take_along_axis(logits, jnp.expand_dims(label, axis), axis)
+    return per_example(jax.nn.logsumexp(logits, axis, keepdims=True) - picked)
 
 
 def nll(log_p: Array, label: Array, axis: int = -1) -> Array:
