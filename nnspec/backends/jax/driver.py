@@ -54,7 +54,7 @@ class Driver:
         self.device = _device(device)
         self.wide = dtype == "float64"
         self.dtype = np.dtype(dtype)
-        self.module: Any = import_file(source)
+        self.module: Any = _import_once(source)
         self._data: tuple[Any, dict[str, jax.Array]] | None = None
         self._jitted: dict[Any, Callable[..., Any]] = {}
         self._known: dict[Any, frozenset[str]] = {}  # the arguments of an emitted function
@@ -255,6 +255,19 @@ class Driver:
 
 
 _BUFFERS = (".running_mean", ".running_var")
+_MODULES: dict[bytes, Any] = {}  # by text
+
+
+def _import_once(source: Path) -> Any:
+    """The module of an emitted file, the same for the same text.
+
+    JAX 0.10 holds trees of two dataclasses with equal fields for equal, so what optax traced for the classes of one
+    module came back for those of its double. Emitted JAX modules hold no state that drivers would share.
+    """
+    text = source.read_bytes()
+    if text not in _MODULES:
+        _MODULES[text] = import_file(source)
+    return _MODULES[text]
 
 
 class _NoRates:
