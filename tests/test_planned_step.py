@@ -276,6 +276,31 @@ MORE = {
         }
         train { minimize = mse(z, stop_gradient(h)) + mse(h, y); optimizer = adam(0.1); steps = 2 }
     """,
+    # What is read in another layout is changed once: no reader may work in it while others need it.
+    "an image and its convolution": """
+        model Net {
+            input x: float32[2, 5, 4]; target y: class(3)
+            h = x + (x -> conv(2, 1))
+            output z = h -> flatten -> dense(3)
+        }
+        train { minimize = cross_entropy(z, y); optimizer = sgd(0.1); steps = 2 }
+    """,
+    "three losses of one image": """
+        model Net {
+            input x: float32[2, 5, 4]
+            output z = x -> conv(4, 1) -> tanh -> conv(2, 1)
+        }
+        train { minimize = mse(z, x) + mae(z, x) + 0.5 * mse(z, x); optimizer = sgd(0.1); steps = 2 }
+    """,
+    "from rows to grids and back": """
+        model Net {
+            input x: float32[2, 6, 4]; target y: class(3)
+            s = x -> conv(4, 1) -> softmax(axis = 0)
+            v = (s -> tanh) + (s -> conv(4, 1))
+            output z = (v + s) -> flatten -> dense(3)
+        }
+        train { minimize = cross_entropy(z, y); optimizer = sgd(0.1); steps = 2 }
+    """,
 }
 ALONE = {"what only the textbook functions do"}  # layers that add to gradients: one part whatever is asked for
 

@@ -145,7 +145,7 @@ class Fprop(PlannedLine):
             arguments = (literal(tuple(value.type.shape)), "n", "dtype")
             made = Value(value.type, value.span, f"{value.name or self.names[value]}_{wanted}")
             node = Node(Identity(), (value,), (made,), value.span)
-            change = Placed(FlatNode(node, (value,), (made,)), Unit(kind, arguments, lends=True, keeps_input=False))
+            change = Placed(FlatNode(node, (value,), (made,)), Unit(kind, arguments, lends=True))
             change.attribute = self.attributes.fresh(f"{self.names[value]}_to_{wanted}")
             change.arguments = list(arguments)
             change.needed = value in self.needs
@@ -156,6 +156,7 @@ class Fprop(PlannedLine):
             self.body.line(f"{self.names[made]} = self.{change.attribute}.forward({self.names[value]})")
             self.order.append(change)
             self.makers[made] = change
+            self.readers[made] = self.readers[value]  # each of them may come to read it
             self.changed[value, wanted] = made
         return self.changed[value, wanted]
 

@@ -23,9 +23,9 @@ class Unit(Record):
 
     `kind` is the class, `arguments` its constructor's (over `model`, `n`, `dtype`, `{layer}`), `keywords` come last.
     `takes` and `gives` are layouts: "rows", "grid", "any" (of the input). `in_place`: the kernel may overwrite its
-    input, and is told so by an argument. `own_gradient`: dx is dy, changed. `lends`: how many inputs have a `dx`
-    lent. `reads_output`: backward needs y as it was given. `keeps_input`: backward needs x as it was.
-    `data`: the places of inputs that have no gradient and any layout.
+    input, and is told so by an argument. `own_gradient`: dx is dy, changed. `lends`: an array for dx is lent.
+    `reads_output`: backward needs y as it was given. `gradients`: the constructor is told where those of parameters
+    go; `scratch`: it shares arrays with others.
     """
 
     kind: str
@@ -37,10 +37,8 @@ class Unit(Record):
     own_gradient: bool = False
     lends: bool = False
     reads_output: bool = False
-    keeps_input: bool = True
-    gradients: bool = False  # whether it is told where gradients of parameters go
+    gradients: bool = False
     scratch: bool = False
-    note: str = ""
 
 
 Make = Callable[["FlatNode"], "Unit | None"]
@@ -124,7 +122,6 @@ def pool(flat: FlatNode) -> Unit | None:
         takes="grid",
         gives="grid",
         lends=True,
-        keeps_input=type(op).__name__ == "MaxPool",
         reads_output=type(op).__name__ == "MaxPool",
     )
 
@@ -136,7 +133,7 @@ def global_average(flat: FlatNode) -> Unit | None:
     if not batched(flat, 3) or tuple(op.axis or ()) != tuple(range(1, rank)) or op.keepdims:
         return None
     arguments = (shape_of(flat.inputs[0]), "n", "dtype")
-    return Unit("PlannedGlobalAverage", arguments, takes="grid", lends=True, keeps_input=False)
+    return Unit("PlannedGlobalAverage", arguments, takes="grid", lends=True)
 
 
 def _activation(name: str, kind: str, **settings: tuple[str, Any]) -> None:
@@ -194,7 +191,7 @@ def split(flat: FlatNode) -> Unit | None:
     op: Any = flat.node.op
     if not batched(flat, 1, 2, 3) or op.axis != flat.inputs[0].type.rank - 1:
         return None
-    return Unit("PlannedSplit", (shape_of(flat.inputs[0]), literal(tuple(op.parts)), "n", "dtype"), keeps_input=False)
+    return Unit("PlannedSplit", (shape_of(flat.inputs[0]), literal(tuple(op.parts)), "n", "dtype"))
 
 
 @unit("Flatten")
@@ -202,7 +199,7 @@ def flatten(flat: FlatNode) -> Unit | None:
     if not batched(flat, 3):
         return None
     arguments = (shape_of(flat.inputs[0]), "n", "dtype")
-    return Unit("PlannedToRows", arguments, ("flat=True",), takes="grid", lends=True, keeps_input=False)
+    return Unit("PlannedToRows", arguments, ("flat=True",), takes="grid", lends=True)
 
 
 @unit("Add")
@@ -210,7 +207,7 @@ def add(flat: FlatNode) -> Unit | None:
     a, b = (v.type for v in flat.inputs)
     if not (a.batched and b.batched and a.is_float and b.is_float) or a.shape != b.shape or not a.shape:
         return None
-    return Unit("PlannedAdd", ("{array}", "dtype"), takes="any", gives="any", in_place=True, keeps_input=False)
+    return Unit("PlannedAdd", ("{array}", "dtype"), takes="any", gives="any", in_place=True)
 
 
 def _entry_loss(name: str, kind: str) -> None:
