@@ -292,6 +292,23 @@ MORE = {
         }
         train { minimize = mse(z, x) + mae(z, x) + 0.5 * mse(z, x); optimizer = sgd(0.1); steps = 2 }
     """,
+    "batch norm of data beside another reader of its gradient": """
+        model Net {
+            input x: float32[3, 5, 4]; target y: class(3)
+            w = (x -> conv(3, 1)) + (x -> batch_norm)
+            output z = w -> global_avg_pool -> dense(3)
+        }
+        train { minimize = cross_entropy(z, y) + 0.1 * mse(w, x); optimizer = sgd(0.1); steps = 2 }
+    """,
+    "an objective of what a block gives": """
+        block Two(x; n) { x -> dense(n) -> tanh -> dense(n) }
+        model Net {
+            input x: float32[5]; target y: float32[5]
+            h = Two(x, 5)
+            output z = Two(h, 5)
+        }
+        train { minimize = mse(z, y) + mse(h, y); optimizer = sgd(0.1); steps = 2 }
+    """,
     "from rows to grids and back": """
         model Net {
             input x: float32[2, 6, 4]; target y: class(3)

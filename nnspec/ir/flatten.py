@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from nnspec.ir.graph import Graph, Module, Node, Training, Value
+from nnspec.ir.graph import Graph, Module, Node, Value
 
 
 class FlatNode(NamedTuple):
@@ -44,18 +44,22 @@ def _inline(module: Module, known: dict[Value, Value], line: list[FlatNode], out
             known[actual] = inner.get(formal, formal)
 
 
-class FlatObjective(NamedTuple):
-    """The objective over values of the model's line: what it computes, and the scalar that is minimised."""
+class FlatTraining(NamedTuple):
+    """A model and its objective as one line, and the scalar that is minimised."""
 
     line: list[FlatNode]
     result: Value
 
 
-def flatten_objective(training: Training) -> FlatObjective:
-    """What `minimize` adds to the line of the model; it reads the values in `training.reads`."""
-    module = training.objective
-    known = dict(zip(module.inputs, training.reads, strict=False))  # the step, if it is read, stays a formal
+def flatten_training(graph: Graph) -> FlatTraining:
+    """The model of `graph`, then what `minimize` adds to it. There is a train block."""
+    assert graph.training is not None
     line: list[FlatNode] = []
+    known: dict[Value, Value] = {}  # also of what calls return, which the objective may read
+    _inline(graph.root, known, line, outermost=True)
+    module = graph.training.objective
+    reads = zip(module.inputs, graph.training.reads, strict=False)  # the step, if it is read, stays a formal
+    known.update({formal: known.get(value, value) for formal, value in reads})
     _inline(module, known, line)
     result = module.outputs[0]
-    return FlatObjective(line, known.get(result, result))
+    return FlatTraining(line, known.get(result, result))

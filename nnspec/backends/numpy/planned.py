@@ -18,7 +18,7 @@ from nnspec.backends.numpy.planned_bprop import Bprop
 from nnspec.backends.numpy.planned_line import PARAMETERS, Placed, reaching, remembers
 from nnspec.backends.source import literal
 from nnspec.backends.values import frozen_paths
-from nnspec.ir.flatten import flatten, flatten_objective
+from nnspec.ir.flatten import flatten_training
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,10 +38,7 @@ class Planned(Bprop):
             self.settle()
 
     def settle(self) -> None:
-        assert self.graph.training is not None
-        objective = flatten_objective(self.graph.training)
-        every = [*flatten(self.graph), *objective.line]
-        self.result = objective.result
+        every, self.result = flatten_training(self.graph)
         wanted = reaching(every, self.result)
         self.line = [Placed(flat) for flat in every if id(flat) in wanted]
         if any(remembers(flat) for flat in every if id(flat) not in wanted):

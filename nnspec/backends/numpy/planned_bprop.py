@@ -92,6 +92,10 @@ class Bprop(Fprop):
         value = placed.flat.inputs[0]
         source = self.source(gradient)
         if value not in self.needs:
+            if unit.own_gradient and not gradient.buffer.exclusive:  # others read the gradient it would work in
+                slot = self.pool.take(prod(n for n in value.type.shape if isinstance(n, int)))
+                placed.arguments.append(f"dx=pool[{slot}]")
+                self.pool.free.append(slot)
             self.body.line(f"self.{placed.attribute}.backward({source})")
             return
         size = prod(n for n in value.type.shape if isinstance(n, int))
