@@ -179,6 +179,14 @@ def test_one_scan_is_a_loop_of_steps(tmp_path: Path) -> None:
     assert_same(scan.state(), loop.state(), "state")
 
 
+def test_trees_of_two_modules_are_never_taken_for_each_other(tmp_path: Path) -> None:
+    import jax
+
+    form, double, other = (jax.tree.structure(mlp(tmp_path, o).model) for o in (0, 0, 1))
+    assert form == double
+    assert form != other
+
+
 def test_a_run_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     whole, first, second = (mlp(tmp_path, 0) for _ in range(3))
     losses = whole.train_steps(DATA, ORDER, RATES, first_step=1)

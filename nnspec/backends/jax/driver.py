@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -259,15 +260,48 @@ _MODULES: dict[bytes, Any] = {}  # by text
 
 
 def _import_once(source: Path) -> Any:
-    """The module of an emitted file, the same for the same text.
-
-    JAX 0.10 holds trees of two dataclasses with equal fields for equal, so what optax traced for the classes of one
-    module came back for those of its double. Emitted JAX modules hold no state that drivers would share.
-    """
+    """The module of an emitted file, the same for the same text: emitted JAX modules hold no state of a driver."""
     text = source.read_bytes()
     if text not in _MODULES:
-        _MODULES[text] = import_file(source)
+        with _classes_apart() if _MODULES else nullcontext():
+            _MODULES[text] = import_file(source)
     return _MODULES[text]
+
+
+@contextmanager
+def _classes_apart() -> Iterator[None]:
+    """Registers the dataclasses of a module so that their trees differ from those of every other module.
+
+    JAX 0.10 compares trees of dataclasses by the names of their fields, not by their class. Two models with equal
+    names in one process then meet in its caches, about once in a hundred pairs, and what was traced for one comes
+    back with the classes of the other. A node with functions of its own is compared by its class; flattening it takes
+    microseconds longer, which the only module of a process need not pay.
+    """
+    register = jax.tree_util.register_dataclass
+    jax.tree_util.register_dataclass = _register_apart  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        jax.tree_util.register_dataclass = register
+
+
+def _register_apart(cls: Any) -> Any:
+    data = [f.name for f in dataclasses.fields(cls) if not f.metadata.get("static")]
+    static = [f.name for f in dataclasses.fields(cls) if f.metadata.get("static")]
+    keys = [jax.tree_util.GetAttrKey(name) for name in data]
+
+    def flatten(tree: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        return tuple(getattr(tree, name) for name in data), tuple(getattr(tree, name) for name in static)
+
+    def flatten_with_keys(tree: Any) -> tuple[tuple[tuple[Any, Any], ...], tuple[Any, ...]]:
+        children, fixed = flatten(tree)
+        return tuple(zip(keys, children, strict=True)), fixed
+
+    def unflatten(fixed: tuple[Any, ...], children: Iterable[Any]) -> Any:
+        return cls(**dict(zip(data, children, strict=True)), **dict(zip(static, fixed, strict=True)))
+
+    jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
+    return cls
 
 
 class _NoRates:
