@@ -73,6 +73,11 @@ def test_orthogonal_rows_or_columns(shape: tuple[int, ...]) -> None:
     np.testing.assert_allclose(gram, np.eye(len(gram)), atol=1e-12)
 
 
+def test_a_constant_may_be_written_entry_by_entry() -> None:
+    rows = ((2.0, 4.0, -1.0), (0.0, 1.0, 0.5))
+    np.testing.assert_array_equal(draw(Initialiser("constant", (("v", rows),)), (2, 3), 0, "w"), rows)
+
+
 @pytest.mark.parametrize("name", registry.initialisers())
 @pytest.mark.parametrize("shape", [(), (1,), (5,), (2, 3)])
 def test_every_initialiser_draws_every_rank(name: str, shape: tuple[int, ...]) -> None:

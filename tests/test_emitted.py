@@ -86,6 +86,28 @@ LOADING = {
 }
 MAKING = {"numpy": "initialise(Model())", "torch": "initialise(Model())", "jax": "Model.init(jax.random.key(0))"}
 
+GIVEN = """
+model Given {
+    input x: float32[3]
+    param s: float32[2] = constant([1, -2])
+    output y = s * (x -> dense(2, weight_init = constant([[2, 4, -1], [0, 1, 3]]), bias_init = constant([-2, 1]))
+        -> prelu(2, weight_init = constant([0.5, 0.1]))) -> dense(1, weight_init = ones)
+}
+"""
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_fresh_model_holds_the_numbers_that_the_spec_writes_down(backend: str, tmp_path: Path) -> None:
+    (tmp_path / "given.nn").write_text(GIVEN)
+    path = tmp_path / "given.py"
+    path.write_text(nnspec.load(tmp_path / "given.nn").source(backend))
+    names: dict[str, object] = vars(import_file(path))
+    names["Model"] = names["Given"]
+    batch = "{'x': torch.tensor([[1.0, 1.0, 1.0]])}" if backend == "torch" else "{'x': np.ones((1, 3), np.float32)}"
+    exec(f"import numpy as np\nfound = outputs({MAKING[backend]}, {batch})['y'].tolist()", names)
+    # (2 + 4 - 1 - 2, 0 + 1 + 3 + 1) = (3, 5), both positive; 1 * 3 - 2 * 5
+    assert names["found"] == [[pytest.approx(-7.0)]]
+
 
 def test_the_weights_of_a_run_load_into_every_emitted_file_with_one_line(tmp_path: Path) -> None:
     """The lines that the README shows; a run of one backend serves all three."""

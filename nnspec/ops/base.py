@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 # >= 0 ("Integer": any). "Real": any number; "Probability": in [0, 1]; "Positive": > 0. "Sizes": one Whole, or a list
 # with one for each spatial axis. "Axis": an integer, negative from the end; "Axes": one or a list. "Shape":
 # a list of sizes, -1 allowed once where the op says so. "Init": an initialiser. "Literal[...]": one of the
-# names (written as a bare word). "Numbers": a number or a nested list of numbers. "Parts": a Size or a list of them.
+# names (written as a bare word). "Numbers": a number or a nested list of numbers
+# ("Reals": as floats). "Parts": a Size or a list of them.
 # bool: true or false. Optional: "| None". Alternatives are separated by " | ".
 Whole = int
 Integer = int
@@ -40,6 +41,7 @@ Axis = int
 Axes = int | tuple[int, ...]
 Parts = Size | tuple[Size, ...]
 Numbers = Any  # nested tuples of numbers
+Reals = Any  # a float, or nested tuples of floats
 
 # Codes of ShapeError: what went wrong, for `explain` and for tests.
 CODES = {
@@ -332,3 +334,31 @@ def spatial_tuple(
                 constraint=constraint,
             )
     return values
+
+
+def nesting(value: Any) -> tuple[int, ...]:
+    """The shape that nested lists of numbers write down; ShapeError where they are uneven or empty."""
+    if not isinstance(value, list | tuple):
+        return ()
+    inner = {nesting(item) for item in value}
+    if len(inner) != 1:
+        raise ShapeError(
+            "the lists of a constant have different lengths" if inner else "a constant has an empty list",
+            code="E0306",
+            constraint="C1",
+        )
+    return (len(value), *inner.pop())
+
+
+def require_fit(init: Initialiser, shape: tuple[int, ...], what: str) -> None:
+    """Raises ShapeError where `init` is a list of numbers of another shape than that of `what`."""
+    value = dict(init.settings).get("v")
+    if not isinstance(value, tuple):
+        return
+    found = nesting(value)
+    if found != shape:
+        raise ShapeError(
+            f"{what} is {show_shape(shape)}, its constant is {show_shape(found)}",
+            code="E0306",
+            help="a list for each axis, the last axis innermost; one number fills any shape",
+        )

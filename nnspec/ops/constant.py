@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal, get_args
 
 from nnspec.ir.types import FLOAT, Shape, Size, TensorType
-from nnspec.ops.base import Numbers, Op, ShapeError
+from nnspec.ops.base import Numbers, Op, ShapeError, nesting
 
 Dtype = Literal["float32", "int32", "int64", "uint8", "bool"]
 
@@ -38,7 +38,7 @@ class Constant(Op):
         return self.replace(value=_tuples(self.value))
 
     def infer(self) -> TensorType:
-        return TensorType(self.dtype, _nesting(self.value), False)
+        return TensorType(self.dtype, nesting(self.value), False)
 
 
 class Filled(Op):
@@ -180,16 +180,3 @@ class StopGradient(Op):
 
 def _tuples(value: Any) -> Any:
     return tuple(_tuples(item) for item in value) if isinstance(value, list | tuple) else value
-
-
-def _nesting(value: Any) -> tuple[int, ...]:
-    if not isinstance(value, list | tuple):
-        return ()
-    inner = {_nesting(item) for item in value}
-    if len(inner) != 1:
-        raise ShapeError(
-            "the lists of a constant have different lengths" if inner else "a constant has an empty list",
-            code="E0306",
-            constraint="C1",
-        )
-    return (len(value), *inner.pop())

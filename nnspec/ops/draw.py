@@ -96,7 +96,7 @@ def _orthogonal(stream: _Stream, shape: tuple[int, ...]) -> Array:
     return result
 
 
-def _filled(shape: tuple[int, ...], value: float) -> Array:
+def _filled(shape: tuple[int, ...], value: float | tuple[Any, ...]) -> Array:
     import numpy as np
 
     return np.full(shape, value, dtype=np.float64)

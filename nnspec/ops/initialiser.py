@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from nnspec.ops.base import Positive, Real
+from nnspec.ops.base import Positive, Real, Reals
 from nnspec.record import Record
 
 
@@ -107,11 +107,11 @@ class Ones(Distribution):
 
 
 class Constant(Distribution):
-    """All v.
+    """All v; or the numbers of a list, nested as the parameter's shape says.
 
     Settings:
-        v: the value
+        v: the value, or a nested list of values
     """
 
     name: ClassVar[str] = "constant"
-    v: Real
+    v: Reals

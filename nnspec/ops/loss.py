@@ -16,6 +16,7 @@ from nnspec.ops.base import (
     Positive,
     ShapeError,
     cast_all,
+    nesting,
     require_float,
     require_same_size,
 )
@@ -50,10 +51,10 @@ class EntryLoss(Loss):
         if self.weight is None:
             return self
         weight = floats(self.weight)
-        nesting = _nesting(weight)
-        if nesting != prediction.shape[prediction.rank - len(nesting) :] and prediction.rank >= len(nesting):
+        shape = nesting(weight)
+        if shape != prediction.shape[prediction.rank - len(shape) :] and prediction.rank >= len(shape):
             raise ShapeError(
-                f"weight of {self.name} has the shape {list(nesting)}, the prediction {show_shape(prediction.shape)}",
+                f"weight of {self.name} has the shape {list(shape)}, the prediction {show_shape(prediction.shape)}",
                 code="E0303",
                 constraint="C3",
             )
@@ -262,9 +263,3 @@ def shown(t: TensorType) -> str:
 
 def floats(value: Any) -> Any:
     return tuple(floats(item) for item in value) if isinstance(value, list | tuple) else float(value)
-
-
-def _nesting(value: Any) -> tuple[int, ...]:
-    from nnspec.ops.constant import _nesting as nesting
-
-    return nesting(value)

@@ -8,7 +8,7 @@ from nnspec.diagnostics import Label, Span
 from nnspec.ir.dims import Dim
 from nnspec.ir.graph import Layer, Module, Node, Parameter, Value
 from nnspec.ir.types import FLOAT, TensorType, show_shape
-from nnspec.ops.base import Op, ShapeError
+from nnspec.ops.base import Op, ShapeError, require_fit
 from nnspec.passes.context import MAX_PARAMETERS
 from nnspec.passes.kinds import Kinds
 from nnspec.passes.scope import POISON, At, Several
@@ -113,10 +113,12 @@ class Applying(Kinds):
         return layer
 
     def make_parameter(self, layer: Layer, name: str, parameter: Parameter) -> None:
+        """Raises ShapeError for an initialiser of another shape."""
         if _outermost(layer.owner).kind == "objective":
             help = "make the layer in the model and name its output"
             self.error("E0405", parameter.span, "minimize would have parameters of its own", help=help)
             return
+        require_fit(parameter.init, parameter.shape, parameter.path)
         size = 1
         for axis in parameter.shape:
             size *= axis

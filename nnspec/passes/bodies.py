@@ -180,7 +180,7 @@ class Bodies(Fields):
                     layer, local, Parameter(layer.path, declared.shape, init, declared.role, statement.span)
                 )
         except ShapeError as error:
-            self.error(error.code, statement.type, error.message, help=error.help)
+            self.error(error.code, statement.initialiser or statement, error.message, help=error.help)
             return
         module.layers.append(layer)
         value = Value(type, statement.span, statement.name.id)

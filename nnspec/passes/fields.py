@@ -149,6 +149,11 @@ class Fields(Sharing):
             )
         else:
             distribution = self.initialiser(statement.distribution, f"the distribution of {statement.name.id}", scope)
+        if isinstance(distribution, Initialiser) and distribution.name not in ("normal", "uniform"):
+            assert statement.distribution is not None
+            help = "noise is drawn from normal(std) or uniform(a, b)"
+            self.error("E0217", statement.distribution, f"a noise cannot be {distribution.name}", help=help)
+            distribution = POISON
         if type is not None and not type.is_float:
             self.error("E0302", statement.type, f"a noise is float32, not {type.dtype}")
             type = None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
 from nnspec.ir.graph import Group, Parameter
-from nnspec.ops.base import Initialiser
+from nnspec.ops.base import Initialiser, ShapeError, require_fit
 from nnspec.optim import registry as optim
 from nnspec.optim.base import Optimizer
 from nnspec.passes.datablock import DataBlock
@@ -21,6 +22,12 @@ from nnspec.syntax import nodes
 def matches(path: str, pattern: str) -> bool:
     """Whether a glob selects a parameter: its whole path, or the tree above it ("head" selects "head.weight")."""
     return fnmatchcase(path, pattern) or path.startswith(f"{pattern}.")
+
+
+def last_match(path: str, patterns: Sequence[str]) -> int | None:
+    """Which of some patterns counts for a parameter: the plain "*" where no other matches, else the last that does."""
+    found = [k for k, pattern in enumerate(patterns) if matches(path, pattern)]
+    return max(found, key=lambda k: (patterns[k] != "*", k), default=None)
 
 
 class Rates(DataBlock):
@@ -165,8 +172,12 @@ class Rates(DataBlock):
             init = self.initialiser(expr, "init", scope)
             if isinstance(init, Initialiser):
                 ordered.append((pattern, init))
-                for parameter in found:
-                    if parameter.role in ("weight", "param") or parameter.path == pattern:
+                changed = [p for p in found if p.role in ("weight", "param") or p.path == pattern]
+                try:
+                    for parameter in changed:
+                        require_fit(init, parameter.shape, parameter.path)
                         parameter.init = init
+                except ShapeError as error:
+                    self.error(error.code, entry.value, error.message, help=error.help)
         if ordered and (len(ordered) > 1 or not isinstance(ordered[0][1], str) or ordered[0][0] != "*"):
             settings["inits"] = tuple(ordered)

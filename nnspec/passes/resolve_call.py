@@ -45,6 +45,7 @@ TAKES: dict[str, tuple[str, ...]] = {
     "Parts": (NUMBER, LIST),
     "Shape": (LIST, NUMBER),
     "Numbers": (NUMBER, LIST),
+    "Reals": (NUMBER, LIST),
 }
 
 

@@ -275,6 +275,13 @@ def _shape(value: Any) -> Any:
     return _each(_shape_size)(value if isinstance(value, tuple) else (value,))
 
 
+def _reals(value: Any) -> Any:
+    if not isinstance(value, tuple):
+        return _real(value)
+    found = tuple(_reals(item) for item in value)
+    return MISSING if MISSING in found else found
+
+
 def _numbers(value: Any) -> Any:
     if isinstance(value, tuple):
         found = tuple(_numbers(item) for item in value)
@@ -298,5 +305,6 @@ _KINDS: dict[str, tuple[Accept, str]] = {
     "Parts": (_one_or_each(_size), "a whole number >= 1, or a list of sizes"),
     "Shape": (_shape, "a list of sizes"),
     "Numbers": (_numbers, "a number, or a list of numbers"),
+    "Reals": (_reals, "a number, or a list of numbers"),
     "str": (lambda value: value if isinstance(value, str) else MISSING, "a string"),
 }

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from nnspec.backends.jax.rows import call, fixed, function, given, initializer_source, layer
+from nnspec.backends.jax.rows import call, fixed, function, given, initializer_source, layer, lists
 from nnspec.backends.source import literal
 
 if TYPE_CHECKING:
@@ -33,11 +33,7 @@ def _weight(use: OpUse) -> str:
     value = fixed(use, "weight")
     if value is None:
         return ""
-    return literal(value) if not isinstance(value, tuple) else f"jnp.array({literal(_lists(value))})"
-
-
-def _lists(value: Any) -> Any:
-    return [_lists(v) for v in value] if isinstance(value, tuple) else value
+    return literal(value) if not isinstance(value, tuple) else f"jnp.array({literal(lists(value))})"
 
 
 def _batched(use: OpUse, *arguments: str) -> list[str]:
@@ -101,7 +97,7 @@ def make_parameter(use: OpUse, key: Key) -> str:
     if init.name == "constant":
         value = dict(init.settings)["v"]
         if isinstance(value, tuple):
-            return f"jnp.array({literal(_lists(value))})"
+            return f"jnp.array({literal(lists(value))})"
         return f"jnp.full({shape}, {literal(float(value))})"
     return f"{initializer_source(init)}({key()}, {shape})"
 

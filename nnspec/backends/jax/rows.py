@@ -134,7 +134,7 @@ def initialiser(use: OpUse, setting: str, default: Initialiser) -> str:
 
 def initializer_source(init: Initialiser) -> str:
     """`initializers.normal(0.02)`: weights are stored (O, I, ...), so fans are those of axes 1 and 0."""
-    numbers = [literal(float(v)) for _, v in init.settings]
+    numbers = [number_source(v) for _, v in init.settings]
     if init.name == "uniform":
         return f"uniform({', '.join(numbers)})"
     if init.name == "glorot_uniform":
@@ -144,6 +144,15 @@ def initializer_source(init: Initialiser) -> str:
     if init.name in ("zeros", "ones"):
         return f"initializers.{init.name}"
     return f"initializers.{init.name}({', '.join(numbers)})"
+
+
+def number_source(value: Any) -> str:
+    """A float, or `jnp.array([[2.0, 4.0]])`."""
+    return f"jnp.array({literal(lists(value))})" if isinstance(value, tuple) else literal(float(value))
+
+
+def lists(value: Any) -> Any:
+    return [lists(v) for v in value] if isinstance(value, tuple) else value
 
 
 def random(use: OpUse, *settings: str) -> bool:

@@ -63,12 +63,15 @@ def _drawn(layer: Layer) -> set[tuple[str, Initialiser]]:
 
 
 def _common(layers: list[Layer]) -> Inits | None:
-    """The initialisers of weight and bias that most linear layers have."""
-    weights = Counter(
-        p.init for layer in layers if _is_linear(layer) for local, p in layer.parameters.items() if local == "weight"
-    )
-    biases = Counter(
-        p.init for layer in layers if _is_linear(layer) for local, p in layer.parameters.items() if local == "bias"
+    """The initialisers of weight and bias that most linear layers have; a list of numbers is for one layer alone."""
+    linear = [layer for layer in layers if _is_linear(layer)]
+    weights, biases = (
+        Counter(
+            layer.parameters[local].init
+            for layer in linear
+            if local in layer.parameters and not isinstance(dict(layer.parameters[local].init.settings).get("v"), tuple)
+        )
+        for local in ("weight", "bias")
     )
     found = [(name, count.most_common(1)[0][0]) for name, count in (("weight", weights), ("bias", biases)) if count]
     return tuple(found) or None
