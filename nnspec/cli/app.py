@@ -15,6 +15,7 @@ VERBS = {
     "train": "Train a model, with a run folder that keeps everything.",
     "eval": "Evaluate a trained run on its test data.",
     "predict": "Compute a model's outputs for new inputs.",
+    "import-weights": "Take the weights of a PyTorch checkpoint.",
     "verify": "Prove that all backends compute the same.",
     "explain": "Explain a diagnostic code.",
 }
@@ -29,7 +30,7 @@ class Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        found: click.Command = import_module(f"nnspec.cli.{cmd_name}").command
+        found: click.Command = import_module(f"nnspec.cli.{cmd_name.replace('-', '_')}").command
         return found
 
     def resolve_command(

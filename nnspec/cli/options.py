@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -57,3 +58,13 @@ def run_options(command: F) -> F:
         "--dtype", type=click.Choice(DTYPES), help="The working float (default: the spec's precision)."
     )(command)
     return click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")(command)
+
+
+def weights_option(command: F) -> F:
+    """`--weights`: parameters from a file, as `import-weights` and training write them."""
+    return click.option(
+        "--weights",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Parameters to use: a .safetensors or .npz file with the model's own names.",
+    )(command)

@@ -13,7 +13,8 @@ import click
 from nnspec.backends import BACKENDS
 from nnspec.cli.console import message
 from nnspec.cli.files import write_text
-from nnspec.cli.options import run_options
+from nnspec.cli.options import run_options, spec_options, weights_option
+from nnspec.cli.specs import run_or_spec
 
 if TYPE_CHECKING:
     from nnspec.train import Prediction
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
     "--backend", type=click.Choice(BACKENDS), help="What runs the model (default: what trained it, or numpy)."
 )
 @click.option("--checkpoint", type=click.Choice(["best", "last"]), help="Which weights (default: best).")
+@weights_option
 @run_options
+@spec_options
 def command(
     target: str,
     examples: str | None,
@@ -40,16 +43,20 @@ def command(
     form: str,
     backend: str | None,
     checkpoint: str | None,
+    weights: Path | None,
     device: str,
     dtype: str | None,
+    model: str | None,
+    settings: dict[str, str],
 ) -> None:
-    """Compute a model's outputs: of a trained RUN, or of a SPEC that has nothing to train.
+    """Compute a model's outputs: of a trained RUN, of a SPEC with --weights, or of one that has nothing to train.
 
     Inputs are normalised as those of training were. Predicted classes come first, then every output.
     """
     from nnspec.train import predict
 
-    found = predict(target, examples, backend, device=device, dtype=dtype, checkpoint=checkpoint)
+    subject = run_or_spec(target, model, settings)
+    found = predict(subject, examples, backend, device=device, dtype=dtype, checkpoint=checkpoint, weights=weights)
     text = written(found, form)
     if output is None or str(output) == "-":
         click.echo(text, nl=False)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 
 import click
 
 from nnspec.backends import BACKENDS, NEEDS
 from nnspec.cli.console import FAILED, OK, message
-from nnspec.cli.options import DTYPES, file_argument, spec_options
+from nnspec.cli.options import DTYPES, file_argument, spec_options, weights_option
 from nnspec.cli.specs import load
 
 
@@ -44,6 +45,7 @@ def _installed(module: str) -> bool:
 @click.option("--dtype", type=click.Choice(DTYPES), default="float64", show_default=True)
 @click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True, help="Examples of the random batch.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@weights_option
 @spec_options
 def command(
     file: str,
@@ -52,6 +54,7 @@ def command(
     dtype: str,
     batch: int,
     seed: int,
+    weights: Path | None,
     model: str | None,
     settings: dict[str, str],
 ) -> int:
@@ -65,7 +68,12 @@ def command(
 
     if len(backends) == 1:
         message(f"only {backends[0]} takes part: its gradients are held against finite differences alone")
-    report = verify(spec.graph, backends, steps=steps, dtype=dtype, batch=batch, seed=seed)
+    start = None
+    if weights is not None:
+        from nnspec.train.weights import read_weights
+
+        start = read_weights(spec.graph, weights)
+    report = verify(spec.graph, backends, steps=steps, dtype=dtype, batch=batch, seed=seed, weights=start)
     click.echo(verify_table(report))
     for note in report.notes:
         message(f"note: {note}")

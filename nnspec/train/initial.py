@@ -8,6 +8,8 @@ import numpy as np
 
 from nnspec.passes.rates import matches
 from nnspec.train.errors import TrainError
+from nnspec.train.tensors import read_tensors
+from nnspec.train.weights import importable, single
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,23 +57,21 @@ def from_file(path: Path, state: State, pattern: str = "*") -> State:
     Under a pattern, names in the file may also lack the part of the path that the pattern gives.
     Raises TrainError when the file cannot be read, shares no name with `state`, or has another shape.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
     try:
-        stored = load(path.read_bytes())
-    except OSError as error:
-        raise TrainError(f"init: {path} cannot be read: {error.strerror}") from error
-    except SafetensorError as error:
-        raise TrainError(f"init: {path} is not a safetensors file: {error}") from error
+        stored, _ = read_tensors(importable(path))
+    except TrainError as error:
+        raise TrainError(f"init: {error.message}", help=error.help) from error
     names = {name: name if name in stored else name.removeprefix(f"{pattern}.") for name in state}
     shared = {name: stored[key] for name, key in names.items() if key in stored}
     if state and not shared:
         known, held = ", ".join(list(state)[:4]), ", ".join(list(stored)[:4])
         help = f"it has {held}, ...; the model has {known}, ..."
         raise TrainError(f"init: {path} has none of the model's parameters", help=help)
-    for name, array in shared.items():
-        if array.shape != state[name].shape:
-            theirs, ours = list(array.shape), list(state[name].shape)
+    for name, tensor in shared.items():
+        if tensor.shape != state[name].shape:
+            theirs, ours = list(tensor.shape), list(state[name].shape)
             raise TrainError(f"init: {name} is {theirs} in {path} and {ours} in the model")
-    return {name: shared[name].astype(array.dtype) if name in shared else array for name, array in state.items()}
+    return {
+        name: single(path, name, shared[name], str(array.dtype)) if name in shared else array
+        for name, array in state.items()
+    }

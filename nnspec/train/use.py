@@ -31,6 +31,7 @@ from nnspec.train.session import (
     run_seed,
     working_float,
 )
+from nnspec.train.weights import read_weights
 
 if TYPE_CHECKING:
     from nnspec.backends.base import Driver
@@ -100,13 +101,14 @@ def evaluate_run(
     device: str = "auto",
     dtype: str | None = None,
     checkpoint: str | None = None,
+    weights: str | Path | None = None,
 ) -> Evaluation:
-    """Objective and metrics of a run (a folder), or of a spec that has nothing to train.
+    """Objective and metrics of a run (a folder), of a spec with `weights` from a file, or of one with nothing to train.
 
     `part` is "test", "validation" or "train"; by default the first of these that exists. Any backend can
     evaluate any run. Raises TrainError, DataError, SpecError.
     """
-    subject = _subject(target, backend, dtype, checkpoint)
+    subject = _subject(target, backend, dtype, checkpoint, weights)
     graph = subject.spec.graph
     if graph.training is None:
         raise TrainError(f"{subject.spec.path} has no train {{ }}, so nothing says how well it does")
@@ -130,14 +132,16 @@ def predict(
     device: str = "auto",
     dtype: str | None = None,
     checkpoint: str | None = None,
+    weights: str | Path | None = None,
 ) -> Prediction:
-    """The outputs of a run (a folder), or of a spec that has nothing to train, for the examples in a csv or npz file.
+    """The outputs of a model for the examples in a csv or npz file.
 
+    The model is that of a run (a folder), a spec with `weights` from a file, or a spec that has nothing to train.
     Without `input`, for all examples of the spec's own data in the order of the source. Inputs are treated as
     those of training were, outputs whose target was normalised are given in its units. Raises TrainError,
     DataError, SpecError.
     """
-    subject = _subject(target, backend, dtype, checkpoint)
+    subject = _subject(target, backend, dtype, checkpoint, weights)
     graph = subject.spec.graph
     if input is None:
         examples = read_examples(subject.spec, subject.base, subject.seed, subject.dtype, subject.memory, whole=True)
@@ -176,14 +180,27 @@ def _in_words(graph: Graph, found: dict[str, Array], memory: Memory) -> Predicti
 # ---------------------------------------------------------------- what is used
 
 
-def _subject(target: str | Path | Compiled, backend: str | None, dtype: str | None, checkpoint: str | None) -> Subject:
+def _subject(
+    target: str | Path | Compiled,
+    backend: str | None,
+    dtype: str | None,
+    checkpoint: str | None,
+    weights: str | Path | None,
+) -> Subject:
+    if isinstance(target, str | Path) and (Path(target).is_dir() or is_run(target)):
+        subject = _of_run(read_run(target), backend, dtype, checkpoint)
+        return subject if weights is None else _with_weights(subject, Path(weights))
     if isinstance(target, str | Path):
-        if Path(target).is_dir() or is_run(target):
-            return _of_run(read_run(target), backend, dtype, checkpoint)
         from nnspec.compiler import load
 
-        return _of_spec(load(target), backend, dtype)
-    return _of_spec(target, backend, dtype)
+        target = load(target)
+    subject = _of_spec(target, backend, dtype, trained=weights is not None)
+    return subject if weights is None else _with_weights(subject, Path(weights))
+
+
+def _with_weights(subject: Subject, path: Path) -> Subject:
+    """The weights of a file instead of its own: every parameter and buffer must be there. Raises TrainError."""
+    return subject.replace(weights=read_weights(subject.spec.graph, path), checkpoint=str(path))
 
 
 def _of_run(run: Run, backend: str | None, dtype: str | None, checkpoint: str | None) -> Subject:
@@ -209,16 +226,16 @@ def _of_run(run: Run, backend: str | None, dtype: str | None, checkpoint: str | 
     )
 
 
-def _of_spec(spec: Compiled, backend: str | None, dtype: str | None) -> Subject:
+def _of_spec(spec: Compiled, backend: str | None, dtype: str | None, *, trained: bool) -> Subject:
     graph = spec.graph
     trainable = [p.path for p in graph.root.parameters() if p.trainable]
-    if graph.training is not None and trainable:
+    if graph.training is not None and trainable and not trained:
         raise TrainError(
             f"{graph.name} is not trained: {spec.path} is a spec, not a run",
-            help=f"nnspec train {spec.path}, then use its run folder",
+            help=f"nnspec train {spec.path}, then use its run folder; or give it weights with --weights FILE",
         )
     seed, working = run_seed(graph, None), working_float(graph, dtype)
-    weights = initial_state(graph, seed, working)
+    weights = {} if trained else initial_state(graph, seed, working)
     return Subject(
         spec, base_of(spec), known_backend(backend or "numpy"), working, seed, BATCH, weights, None, None, "initial"
     )

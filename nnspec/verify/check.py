@@ -39,8 +39,11 @@ def verify(
     device: str = "cpu",
     optimize: int = 1,
     data: State | None = None,
+    weights: State | None = None,
 ) -> Report:
-    """Hold every backend to the first one. `data` are real examples to use instead of random ones.
+    """Hold every backend to the first one.
+
+    `data` are real examples to use instead of random ones, `weights` parameters and buffers to start from by path.
 
     Raises ModuleNotFoundError for a backend whose framework is missing and `Unsupported` for an op that a
     backend lacks. A disagreement is not an exception: ask `report.ok`.
@@ -54,7 +57,7 @@ def verify(
             if data
             else random_batch(graph, batch, seed, dtype)
         )
-        check = _Check(graph, drivers, given, dtype, seed)
+        check = _Check(graph, drivers, given, dtype, seed, weights)
         check.run(steps if graph.training is not None else 1)
         divergence = None
         if any(not row.ok for row in check.ledger.rows()) and len(backends) > 1:
@@ -76,14 +79,24 @@ def verify(
 
 class _Check:
     def __init__(
-        self, graph: Graph, drivers: dict[str, Driver], batch: dict[str, Array], dtype: str, seed: int
+        self,
+        graph: Graph,
+        drivers: dict[str, Driver],
+        batch: dict[str, Array],
+        dtype: str,
+        seed: int,
+        weights: State | None,
     ) -> None:
         self.graph = graph
         self.drivers = drivers
         self.reference = next(iter(drivers))
         self.dtype, self.seed = dtype, seed
         self.allowed = tolerance(dtype)
-        self.start = start_state(graph, seed, dtype)
+        self.start = (
+            start_state(graph, seed, dtype)
+            if weights is None
+            else {path: array.astype(dtype) for path, array in weights.items()}
+        )
         self.size = len(next(iter(batch.values()))) if batch else 1
         self.batch = batch
         self.ledger = Ledger()
