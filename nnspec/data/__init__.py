@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from nnspec.data.dataset import Dataset, count, load_data
+from nnspec.data.dataset import Dataset, count
 from nnspec.data.errors import DataError, MissingData
+from nnspec.data.loading import load_data
 from nnspec.data.memory import NOTHING, Memory, read_inputs
 from nnspec.data.order import batches, epoch_order
 from nnspec.data.sources import column_names

@@ -8,9 +8,12 @@ import numpy as np
 
 from nnspec.data.errors import DataError
 from nnspec.data.order import uniform, words
+from nnspec.data.stream import Stream
 from nnspec.ir.graph import CallValue
 
 if TYPE_CHECKING:
+    from nnspec.data.stream import Rows
+
     Array = np.ndarray[Any, Any]
 
 
@@ -34,27 +37,51 @@ def checked(augment: object) -> list[tuple[str, int]]:
     return steps
 
 
-def augment(images: Array, steps: list[tuple[str, int]], seed: int, epoch: int, name: str) -> Array:
-    """The images (examples, channels, height, width) of one epoch.
+def draws(steps: list[tuple[str, int]], count: int, seed: int, epoch: int, name: str) -> list[Array]:
+    """For each step, what it does to every one of `count` examples: rows of chance, examples along the last axis.
+
+    A function of (seed, epoch, example) alone, whatever batch an example comes in.
+    """
+    found: list[Array] = []
+    for number, (step, pixels) in enumerate(steps):
+        key = (seed, "augment", epoch, name, number)
+        if step == "flip":
+            found.append(uniform(count, *key) < 0.5)
+        else:
+            found.append((words(2 * count, *key) % np.uint64(2 * pixels + 1)).astype(np.int64).reshape(2, -1))
+    return found
+
+
+def augment(images: Array, steps: list[tuple[str, int]], chances: list[Array]) -> Array:
+    """The images (examples, channels, height, width) under what was drawn for them.
 
     flip mirrors half of them left to right; crop(p) moves each by up to p pixels, zeros coming in
     (He et al., 2016, section 4.2).
     """
     out = images
-    for number, (step, pixels) in enumerate(steps):
-        key = (seed, "augment", epoch, name, number)
+    for (step, pixels), chance in zip(steps, chances, strict=True):
         if step == "flip":
-            mirrored = uniform(len(out), *key) < 0.5
-            out = np.where(mirrored[:, None, None, None], out[..., ::-1], out)
+            out = np.where(chance[:, None, None, None], out[..., ::-1], out)
         else:
-            out = _crop(out, pixels, words(2 * len(out), *key))
+            out = _crop(out, pixels, chance)
     return out
 
 
-def _crop(images: Array, pixels: int, chance: Array) -> Array:
+class Augmented(Stream):
+    """Streamed images, changed as they are gathered."""
+
+    def __init__(self, images: Rows, steps: list[tuple[str, int]], chances: list[Array]) -> None:
+        super().__init__(images.shape, images.dtype)
+        self.images, self.steps, self.chances = images, steps, chances
+
+    def take(self, index: Array) -> Array:
+        chances = [chance[..., index] for chance in self.chances]
+        return augment(np.asarray(self.images[index]), self.steps, chances)
+
+
+def _crop(images: Array, pixels: int, moves: Array) -> Array:
     height, width = images.shape[2:]
     padded = np.pad(images, ((0, 0), (0, 0), (pixels, pixels), (pixels, pixels)))
-    moves = (chance % np.uint64(2 * pixels + 1)).astype(np.int64).reshape(2, -1)
     rows = moves[0][:, None] + np.arange(height)
     columns = moves[1][:, None] + np.arange(width)
     example = np.arange(len(images))[:, None, None]

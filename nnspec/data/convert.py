@@ -8,9 +8,13 @@ import numpy as np
 
 from nnspec.data.errors import DataError, listing
 from nnspec.data.shapes import fit
+from nnspec.data.stream import Stacked, blocks, is_streamed, mapped
 from nnspec.ir.types import TensorType
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nnspec.data.stream import Rows
     from nnspec.data.table import Column, Table
 
     Array = np.ndarray[Any, Any]
@@ -23,8 +27,12 @@ INTEGERS: dict[str, Any] = {"class": np.int64, "int32": np.int32, "int64": np.in
 def class_names(type: TensorType, uses: list[tuple[Table, list[Column]]]) -> tuple[str, ...]:
     """The names of the classes of a field over all tables, in sorted order; () where they are numbers.
 
+    Of a text, they are its characters in the order of their code points.
     Raises DataError E0533 when there are more than `class(C)` has, E0532 for an empty cell.
     """
+    letters = [column.values for _, columns in uses for column in columns if column.letters]
+    if letters:
+        return _vocabulary(type, uses[0][0], letters)
     if type.dtype != "class":
         return ()
     texts = [(table, column) for table, columns in uses for column in columns if column.is_text]
@@ -42,42 +50,84 @@ def class_names(type: TensorType, uses: list[tuple[Table, list[Column]]]) -> tup
         raise DataError(
             "E0533",
             f"{place} holds {len(found)} classes, the model has class({type.classes})",
-            help=f"they are {shown}",
+            help=f"class({len(found)}) holds them all: {shown}",
         )
     return tuple(sorted(found))
 
 
+def _vocabulary(type: TensorType, table: Table, letters: list[Array]) -> tuple[str, ...]:
+    found = sorted({int(point) for points in letters for point in np.unique(points)})
+    if type.dtype == "class" and len(found) > type.classes:
+        shown = "".join(map(chr, found))
+        message = f"{table.label} has {len(found)} different characters, the model has class({type.classes})"
+        raise DataError("E0533", message, help=f"class({len(found)}) holds them all: {shown!r}")
+    return tuple(map(chr, found))
+
+
 def convert(
     name: str, type: TensorType, table: Table, columns: list[Column], classes: tuple[str, ...], dims: dict[str, int]
-) -> Array:
+) -> Rows:
     """The field's array (examples, *shape) from its columns. Floats stay float64 (8-bit images uint8).
 
+    Of columns that lie in a file it is a stream.
     Raises DataError E0531 (shape), E0532 (no number), E0533 (class out of range), E0534 (not whole).
     """
     arrays = [_numbers(name, type, table, column, classes) for column in columns]
     if len(arrays) == 1:
-        array = arrays[0]
-    elif all(a.ndim == 1 for a in arrays):
-        array = np.stack(arrays, axis=1)
-    else:
-        array = np.concatenate([a.reshape(len(a), -1) for a in arrays], axis=1)
-    return fit(name, type.shape, array, table, columns, dims)
+        return fit(name, type.shape, arrays[0], table, columns, dims)
+    if any(is_streamed(array) for array in arrays):
+        return fit(name, type.shape, Stacked(arrays), table, columns, dims)
+    flat = [np.asarray(array).reshape(len(array), -1) for array in arrays]
+    return fit(name, type.shape, np.concatenate(flat, axis=1), table, columns, dims)
 
 
-def _numbers(name: str, type: TensorType, table: Table, column: Column, classes: tuple[str, ...]) -> Array:
-    values = _numbered(table, column, classes) if type.dtype == "class" and column.is_text else column.values
+def _numbers(name: str, type: TensorType, table: Table, column: Column, classes: tuple[str, ...]) -> Rows:
     if type.dtype == "bool":
         return _truth(name, table, column)
-    if column.is_text and values is column.values:
-        raise _no_number(name, table, column)
+    values = column.values
+    if column.letters:
+        return _letters(type, table, column, classes)
+    if column.is_text:
+        if type.dtype != "class":
+            raise _no_number(name, table, column)
+        values = _numbered(table, column, classes)
     if values.dtype.kind == "c":
         raise DataError("E0532", f"{table.label}, {table.kind} {column.title()} holds complex numbers")
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        row, value = _first(~np.isfinite(values), values)
-        raise DataError("E0532", f"{table.place(column, row)}: {value} is not a finite number")
+    if values.dtype.kind == "f":
+        _require(np.isfinite, values, "E0532", table, column, "is not a finite number")
     if type.dtype in INTEGERS:
         return _whole(name, type, table, column, values)
-    return values if values.dtype == np.uint8 else values.astype(np.float64, copy=False)
+    if values.dtype == np.uint8:
+        return values
+    return mapped(values, lambda part: part.astype(np.float64, copy=False), values.shape[1:], np.float64)
+
+
+def _require(
+    good: Callable[[Array], Array], values: Rows, code: str, table: Table, column: Column, fault: str, help: str = ""
+) -> None:
+    """Every number of a column holds `good`, or the first that does not is named with its row."""
+    for start, block in blocks(values):
+        fine = good(block)
+        if not fine.all():
+            row, value = _first(~fine, block)
+            shown = int(value) if code == "E0533" else value
+            raise DataError(code, f"{table.place(column, start + row)}: {shown} {fault}", help=help)
+
+
+def _letters(type: TensorType, table: Table, column: Column, classes: tuple[str, ...]) -> Array:
+    """Code points as places in the vocabulary `classes`, whose order is that of code points."""
+    known = np.array([ord(letter) for letter in classes], column.values.dtype)
+    numbers = np.searchsorted(known, column.values)
+    missing = known[np.minimum(numbers, len(known) - 1)] != column.values
+    if missing.any():
+        row = int(np.argmax(missing))
+        letter = chr(int(column.values[row]))
+        raise DataError(
+            "E0533",
+            f"{table.place(column, row)}: the character {letter!r} was not known in training",
+            help=f"known: {''.join(classes)!r}",
+        )
+    return numbers.astype(INTEGERS.get(type.dtype, np.float64))
 
 
 def _numbered(table: Table, column: Column, classes: tuple[str, ...]) -> Array:
@@ -94,16 +144,18 @@ def _numbered(table: Table, column: Column, classes: tuple[str, ...]) -> Array:
     return array
 
 
-def _truth(name: str, table: Table, column: Column) -> Array:
+def _truth(name: str, table: Table, column: Column) -> Rows:
+    values: Rows = column.values
     if column.is_text:
         words = [TRUTH.get(str(cell).lower(), -1) for cell in column.values.reshape(-1)]
-        values: Array = np.array(words).reshape(column.values.shape)
-    else:
-        values = column.values
-    if not np.isin(values, (0, 1)).all():
-        row, cell = _first(~np.isin(values, (0, 1)), column.values)
-        raise DataError("E0532", f"{table.place(column, row)}: {cell!r} is neither true nor false, which {name} takes")
-    return values.astype(bool)
+        values = np.array(words).reshape(column.values.shape)
+    for start, block in blocks(values):
+        if not np.isin(block, (0, 1)).all():
+            row, _ = _first(~np.isin(block, (0, 1)), block)
+            _, cell = _first(~np.isin(block, (0, 1)), np.asarray(column.values[start : start + len(block)]))
+            place = table.place(column, start + row)
+            raise DataError("E0532", f"{place}: {cell!r} is neither true nor false, which {name} takes")
+    return mapped(values, lambda part: part.astype(bool), values.shape[1:], bool)
 
 
 def _no_number(name: str, table: Table, column: Column) -> DataError:
@@ -116,29 +168,26 @@ def _no_number(name: str, table: Table, column: Column) -> DataError:
     return DataError("E0532", f"{table.label}, {table.kind} {column.title()} holds text, and {name} takes numbers")
 
 
-def _whole(name: str, type: TensorType, table: Table, column: Column, values: Array) -> Array:
-    if values.dtype.kind == "f" and (values != np.floor(values)).any():
-        row, value = _first(values != np.floor(values), values)
-        raise DataError(
-            "E0534", f"{table.place(column, row)}: {value} is not a whole number, which {name}: {type} takes"
-        )
+def _whole(name: str, type: TensorType, table: Table, column: Column, values: Rows) -> Rows:
+    if values.dtype.kind == "f":
+        fault = f"is not a whole number, which {name}: {type} takes"
+        _require(lambda part: part == np.floor(part), values, "E0534", table, column, fault)
     dtype = INTEGERS[type.dtype]
     low, high = (0, type.classes - 1) if type.dtype == "class" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-    if values.size and (values.min() < low or values.max() > high):
-        row, value = _first((values < low) | (values > high), values)
-        raise DataError(
-            "E0533",
-            f"{table.place(column, row)}: {int(value)} is outside {type.with_shape(())}, that is {low} to {high}",
-            help=_range_help(name, type, values),
-        )
-    return values.astype(dtype, copy=False)
+    ends = [(part.min(), part.max()) for _, part in blocks(values) if part.size]
+    least, most = (int(min(e[0] for e in ends)), int(max(e[1] for e in ends))) if ends else (low, high)
+    if least < low or most > high:
+        fault = f"is outside {type.with_shape(())}, that is {low} to {high}"
+        help = _range_help(name, type, np.asarray(values[: 1 << 16]), least, most)
+        inside: Callable[[Array], Array] = lambda part: (part >= low) & (part <= high)  # noqa: E731
+        _require(inside, values, "E0533", table, column, fault, help)
+    return mapped(values, lambda part: part.astype(dtype, copy=False), values.shape[1:], dtype)
 
 
-def _range_help(name: str, type: TensorType, values: Array) -> str:
-    low, high = int(values.min()), int(values.max())
+def _range_help(name: str, type: TensorType, some: Array, low: int, high: int) -> str:
     if type.dtype != "class":
         return ""
-    if set(np.unique(values[:1000]).tolist()) == {-1, 1}:
+    if set(np.unique(some).tolist()) == {-1, 1}:
         return f"declare {name}: float32; hinge and perceptron_loss read -1 and 1 as they are"
     if low >= 0:
         return f"the largest is {high}: class({high + 1}) holds them all"

@@ -44,6 +44,11 @@ def match(fields: list[Field], read: Read, *, window: bool = False, optional: fr
     return found
 
 
+def width_of(columns: list[Column]) -> int:
+    """Numbers an example of these columns together."""
+    return sum(column.width for column in columns)
+
+
 def _require(fields: list[Field], table: Table, found: Matched) -> None:
     for field in fields:
         if field.name not in found:

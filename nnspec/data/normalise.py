@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnspec.data.errors import DataError
+from nnspec.data.stream import blocks
 from nnspec.record import Record
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nnspec.data.stream import Rows
+
     Array = np.ndarray[Any, Any]
 
-CHUNK = 4096  # examples that are float64 at a time
+CHUNK = 4096  # examples that are float64 at a time, fewer where they are large
+NUMBERS = 1 << 24
 
 
 class Scaling(Record):
@@ -40,7 +46,7 @@ class Scaling(Record):
 
 
 def fit_scaling(
-    how: object, array: Array, kept: tuple[int, ...], unit: float, only: tuple[int, ...] | None = None
+    how: object, array: Rows, kept: tuple[int, ...], unit: float, only: tuple[int, ...] | None = None
 ) -> Scaling:
     """A Scaling by `standard`, `minmax` or `[mean, std]`, one pair of numbers for each place of the axes in `kept`.
 
@@ -53,8 +59,9 @@ def fit_scaling(
     if how == "standard":
         mean, std = _moments(array, axes, unit)
     elif how == "minmax":
-        mean = array.min(axis=axes, keepdims=True).astype(np.float64) * unit
-        std = array.max(axis=axes, keepdims=True) * unit - mean
+        ends = [(part.min(axis=axes, keepdims=True), part.max(axis=axes, keepdims=True)) for _, part in blocks(array)]
+        mean = np.minimum.reduce([low for low, _ in ends]).astype(np.float64) * unit
+        std = np.maximum.reduce([high for _, high in ends]) * unit - mean
     elif isinstance(how, list) and len(how) == 2:
         shape = tuple(array.shape[a] if a not in axes else 1 for a in range(array.ndim))
         mean, std = (_given(part, shape) for part in how)
@@ -73,14 +80,19 @@ def fit_scaling(
     )
 
 
-def _moments(array: Array, axes: tuple[int, ...], unit: float) -> tuple[Array, Array]:
+def _moments(array: Rows, axes: tuple[int, ...], unit: float) -> tuple[Array, Array]:
     """Mean and biased standard deviation in float64, two passes over chunks."""
     count = int(np.prod([array.shape[a] for a in axes], dtype=np.int64))
-    chunks = range(0, len(array), CHUNK)
-    total = sum(array[s : s + CHUNK].sum(axis=axes, keepdims=True, dtype=np.float64) for s in chunks)
+    total = sum(part.sum(axis=axes, keepdims=True, dtype=np.float64) for part in _chunks(array))
     mean = total * unit / count
-    squares = sum(np.square(array[s : s + CHUNK] * unit - mean).sum(axis=axes, keepdims=True) for s in chunks)
+    squares = sum(np.square(part * unit - mean).sum(axis=axes, keepdims=True) for part in _chunks(array))
     return mean, np.sqrt(squares / count)
+
+
+def _chunks(array: Rows) -> Iterator[Array]:
+    """Pieces whose lengths, and so the bits of a sum, depend on the shape of the examples alone."""
+    step = max(1, min(CHUNK, NUMBERS * len(array) // max(array.size, 1)))
+    return (np.asarray(array[start : start + step]) for start in range(0, len(array), step))
 
 
 def _given(part: object, shape: tuple[int, ...]) -> Array:

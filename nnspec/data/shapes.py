@@ -7,26 +7,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnspec.data.errors import DataError
+from nnspec.data.stream import mapped
 from nnspec.ir.dims import Dim, evaluate
 from nnspec.ir.types import Shape, Size, product, show_shape
 
 if TYPE_CHECKING:
+    from nnspec.data.stream import Rows
     from nnspec.data.table import Column, Table
 
     Array = np.ndarray[Any, Any]
 
 
-def fit(name: str, shape: Shape, array: Array, table: Table, columns: list[Column], dims: dict[str, int]) -> Array:
+def fit(name: str, shape: Shape, array: Rows, table: Table, columns: list[Column], dims: dict[str, int]) -> Rows:
     """`array` (examples, ...) as (examples, *shape); open sizes that it settles are added to `dims`.
 
     Equal counts are reshaped; images with their channels last get them first; 8-bit images of another
-    size are resized. Raises DataError E0531.
+    size are resized. A stream stays one. Raises DataError E0531.
     """
     actual = array.shape[1:]
     if len(actual) == len(shape) and _unify(shape, actual, dims):
         return array
     if len(shape) == 3 and len(actual) == 3 and _unify(shape, (actual[2], *actual[:2]), dims):
-        return np.ascontiguousarray(np.moveaxis(array, -1, 1))
+        return mapped(array, _channels_first, (actual[2], *actual[:2]), array.dtype)
     wanted = sizes(shape, dims)
     if wanted is None:
         _solve_count(shape, int(np.prod(actual, dtype=np.int64)), dims)
@@ -37,9 +39,9 @@ def fit(name: str, shape: Shape, array: Array, table: Table, columns: list[Colum
             f"{name} has the open shape {show_shape(shape)}, which {_found(table, columns, actual)} do not settle",
         )
     if int(np.prod(wanted, dtype=np.int64)) == int(np.prod(actual, dtype=np.int64)):
-        return array.reshape(len(array), *wanted)
-    if (image := _as_image(array, wanted)) is not None:
-        return resize(image, wanted[1], wanted[2])
+        return mapped(array, lambda part: part.reshape(len(part), *wanted), wanted, array.dtype)
+    if _is_image(array, wanted):
+        return mapped(array, lambda part: resize(_as_image(part, wanted), wanted[1], wanted[2]), wanted, np.uint8)
     count = int(np.prod(wanted, dtype=np.int64))
     raise DataError(
         "E0531",
@@ -103,19 +105,29 @@ def _solve_count(shape: Shape, count: int, dims: dict[str, int]) -> None:
         _settle(total, count, dims)
 
 
-def _as_image(array: Array, wanted: tuple[int, ...]) -> Array | None:
-    """An 8-bit image batch as (examples, channels, height, width) if its channels are those wanted."""
+def _is_image(array: Rows, wanted: tuple[int, ...]) -> bool:
+    """Whether these are 8-bit images with the channels that are wanted, first, last or left out."""
     if array.dtype != np.uint8 or len(wanted) != 3 or array.ndim not in (3, 4):
-        return None
-    if array.ndim == 3:
-        array = array[:, None]
-    elif array.shape[1] != wanted[0] and array.shape[3] == wanted[0]:
-        array = np.moveaxis(array, -1, 1)
-    return array if array.shape[1] == wanted[0] else None
+        return False
+    return wanted[0] == 1 if array.ndim == 3 else wanted[0] in (array.shape[1], array.shape[3])
+
+
+def _as_image(part: Array, wanted: tuple[int, ...]) -> Array:
+    """Such images as (examples, channels, height, width)."""
+    if part.ndim == 3:
+        return part[:, None]
+    return part if part.shape[1] == wanted[0] else np.moveaxis(part, -1, 1)
+
+
+def _channels_first(part: Array) -> Array:
+    return np.ascontiguousarray(np.moveaxis(part, -1, 1))
 
 
 def resize(images: Array, height: int, width: int) -> Array:
-    """Bilinear resizing of (examples, channels, H, W) uint8 images, centres of pixels aligned, not antialiased."""
+    """Bilinear resizing of (examples, channels, H, W) uint8 images, centres of pixels aligned.
+
+    Where an image shrinks, every pixel of it counts (antialiasing), as in Pillow and torchvision.
+    """
     rows, columns = _weights(images.shape[2], height), _weights(images.shape[3], width)
     out = np.empty((*images.shape[:2], height, width), np.uint8)
     for start in range(0, len(images), 1024):
@@ -125,11 +137,11 @@ def resize(images: Array, height: int, width: int) -> Array:
 
 
 def _weights(size: int, wanted: int) -> Array:
-    """(wanted, size): how much of each old line goes into each new one."""
-    centre = np.clip((np.arange(wanted) + 0.5) * size / wanted - 0.5, 0, size - 1)
-    low = np.floor(centre).astype(np.int64)
-    high = np.minimum(low + 1, size - 1)
-    weights = np.zeros((wanted, size))
-    np.add.at(weights, (np.arange(wanted), low), 1.0 - (centre - low))
-    np.add.at(weights, (np.arange(wanted), high), centre - low)
-    return weights
+    """(wanted, size): how much of each old line goes into each new one: a triangle round its centre, 1 line wide to
+    each side where lines are added, as many old lines as make a new one where they are taken away."""
+    scale = max(size / wanted, 1.0)
+    centre = (np.arange(wanted) + 0.5) * size / wanted
+    distance = np.abs(np.arange(size) + 0.5 - centre[:, None]) / scale
+    weights = np.clip(1.0 - distance, 0.0, None)
+    normal: Array = weights / weights.sum(axis=1, keepdims=True)
+    return normal

@@ -14,6 +14,7 @@ from nnspec.data.binary import read_idx, read_npz
 from nnspec.data.csvfile import read_csv, read_table
 from nnspec.data.errors import DataError, MissingData, nearest
 from nnspec.data.table import Column, Table
+from nnspec.data.text import TOKENS, read_text
 from nnspec.ir.graph import CallValue
 from nnspec.passes.keys import SKLEARN
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-LATER = ("parquet", "cifar", "images", "text", "huggingface")
+LATER = ("parquet", "cifar", "images", "huggingface")
 
 
 class Read:
@@ -56,8 +57,10 @@ def read_source(source: object, base: Path, fields: tuple[str, ...]) -> Read:
         raise error.at(source.span) from error.__cause__
 
 
-def read_file(path: Path, mapping: dict[str, list[str | int]]) -> Read:
-    """A csv or npz file by its suffix, for `predict`."""
+def read_file(path: Path, mapping: dict[str, list[str | int]], tokens: str = "") -> Read:
+    """A csv or npz file by its suffix, for `predict`; any other as a text where `tokens` says what it is cut into."""
+    if tokens and path.suffix not in (".npz", ".csv"):
+        return Read(read_text(path, tokens), mapping)
     if path.suffix == ".npz":
         return Read(read_npz(path), mapping)
     if path.suffix in (".csv", ".tsv", ".txt", ".data"):
@@ -100,6 +103,14 @@ def _idx(call: CallValue, base: Path, fields: tuple[str, ...]) -> Read:
     if not call.args:
         raise DataError("E0524", 'idx takes the files of the fields in order: idx("images.idx.gz", "labels.idx.gz")')
     return Read(read_idx([base / _text_path(call, path) for path in call.args]), {})
+
+
+def _text(call: CallValue, base: Path, fields: tuple[str, ...]) -> Read:
+    (path,) = _texts(call, 1, "a path")
+    tokens = call.kwargs.get("tokens", "characters")
+    if tokens not in TOKENS or call.kwargs.keys() - {"tokens"}:
+        raise DataError("E0524", "text takes a path and tokens = bytes or characters", help='as in text("a.txt")')
+    return Read(read_text(base / path, str(tokens)), {})
 
 
 def _table(call: CallValue, base: Path, fields: tuple[str, ...]) -> Read:
@@ -207,5 +218,6 @@ SOURCES: dict[str, Callable[[CallValue, Path, tuple[str, ...]], Read]] = {
     "csv": _csv,
     "npz": _npz,
     "idx": _idx,
+    "text": _text,
     "table": _table,
 }

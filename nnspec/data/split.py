@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 PARTS = ("train", "validation", "test")
 
 
-def split(rule: object, count: int, labels: Array | None, seed: int) -> dict[str, Array]:
+def split(rule: object, count: int, labels: Array | None, seed: int, *, contiguous: bool = False) -> dict[str, Array]:
     """The examples (ascending) of each part under `split = rule`: `[0.8, 0.1, 0.1]`, `in_order([...])`, `folds(5, k)`.
 
-    `labels` (count,) are classes to be shared out alike, or None. Raises DataError E0535, E0536.
+    `labels` (count,) are classes to be shared out alike, or None. `contiguous` keeps what follows each other together
+    under every rule: rows that windows are cut from (`window.py` says why). Raises DataError E0535, E0536.
     """
     if isinstance(rule, CallValue) and rule.name == "folds":
-        return _fold(rule, count, labels, seed)
+        return _fold(rule, count, labels, seed, contiguous)
     ordered = isinstance(rule, CallValue) and rule.name == "in_order"
     if isinstance(rule, CallValue) and not ordered:
         raise DataError("E0535", f"split is a list of shares, in_order([...]) or folds(n, k), not {rule.name}")
     listed = (rule.args[0] if rule.args else None) if isinstance(rule, CallValue) else rule
     fractions = shares(listed, count)
-    if ordered:
-        ends = np.cumsum(largest_remainder(fractions, count))
-        found = [np.arange(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+    if ordered or contiguous:
+        found = _stretches(fractions, count)
     else:
         found = _share_out(fractions, count, labels, seed)
     parts = dict(zip(PARTS, found, strict=False))
@@ -45,6 +45,11 @@ def split(rule: object, count: int, labels: Array | None, seed: int) -> dict[str
                 help="give it a larger share",
             )
     return {name: indices for name, indices in parts.items() if len(indices)}
+
+
+def _stretches(fractions: Sequence[Fraction], count: int) -> list[Array]:
+    ends = np.cumsum(largest_remainder(fractions, count))
+    return [np.arange(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
 def shares(listed: object, count: int) -> list[Fraction]:
@@ -109,7 +114,7 @@ def _share_out(fractions: Sequence[Fraction], count: int, labels: Array | None, 
     return [np.sort(np.concatenate(part)) for part in parts]
 
 
-def _fold(rule: CallValue, count: int, labels: Array | None, seed: int) -> dict[str, Array]:
+def _fold(rule: CallValue, count: int, labels: Array | None, seed: int, contiguous: bool) -> dict[str, Array]:
     numbers = [*rule.args, *rule.kwargs.values()]
     if len(numbers) != 2 or not all(isinstance(x, int) for x in numbers):
         raise DataError("E0535", "folds takes how many there are and which is held out, as in folds(5, 1)")
@@ -120,6 +125,7 @@ def _fold(rule: CallValue, count: int, labels: Array | None, seed: int) -> dict[
         raise DataError("E0535", f"folds({folds}, {k}): the fold held out is one of 1..{folds}")
     if folds > count:
         raise DataError("E0536", f"folds({folds}, {k}): {count} examples cannot make {folds} folds")
-    parts = _share_out([Fraction(1, folds)] * folds, count, labels, seed)
+    equal = [Fraction(1, folds)] * folds
+    parts = _stretches(equal, count) if contiguous else _share_out(equal, count, labels, seed)
     rest = np.sort(np.concatenate([part for i, part in enumerate(parts, 1) if i != k]))
     return {"train": rest, "validation": parts[k - 1]}

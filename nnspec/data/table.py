@@ -19,14 +19,25 @@ class Column:
     """One column, or one array of an archive: `values` (examples, ...), numbers or strings.
 
     `name` is empty where the source has no names. `role` is "target" where the source itself says so.
-    `classes` are the names of whole numbers 0, 1, ... where the source knows them.
+    `classes` are the names of whole numbers 0, 1, ... where the source knows them. The values may be a stream.
+    With `letters` they are code points of a text, which become places in its vocabulary.
     """
 
-    __slots__ = ("classes", "index", "name", "role", "values")
+    __slots__ = ("classes", "index", "letters", "name", "role", "values")
 
-    def __init__(self, name: str, values: Array, index: int, *, role: str = "", classes: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        values: Any,
+        index: int,
+        *,
+        role: str = "",
+        classes: tuple[str, ...] = (),
+        letters: bool = False,
+    ) -> None:
         self.name = name
-        self.values = values
+        self.values: Array = values  # or a Stream, which takes slices and indices as an array does
+        self.letters = letters
         self.index = index
         self.role = role
         self.classes = classes
@@ -47,7 +58,8 @@ class Column:
 class Table:
     """A source that was read. `label` names it in messages, `files` are what it was read from.
 
-    `lines` holds the line in the file of each row, where that helps to find it.
+    `lines` holds the line in the file of each row, where that helps to find it. `tokens` says of a text what a row
+    of it is: "bytes" or "characters".
     """
 
     def __init__(
@@ -58,12 +70,14 @@ class Table:
         files: tuple[Path, ...] = (),
         lines: list[int] | None = None,
         kind: str = "column",
+        tokens: str = "",
     ) -> None:
         self.label = label
         self.columns = columns
         self.files = files
         self.lines = lines
         self.kind = kind
+        self.tokens = tokens
         self.named = all(column.name for column in columns)
 
     @property
@@ -72,6 +86,8 @@ class Table:
 
     def place(self, column: Column, row: int) -> str:
         """`houses.csv, row 6 (line 7), column "price"`; rows count from 1."""
+        if self.tokens:
+            return f"{self.label}, {self.tokens.removesuffix('s')} {row + 1}"
         line = f" (line {self.lines[row]})" if self.lines else ""
         return f"{self.label}, row {row + 1}{line}, {self.kind} {column.title()}"
 
@@ -80,7 +96,11 @@ class Table:
 
 
 def content_hash(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
+    """SHA-256 of a file in hexadecimal; of a folder, over the names and hashes of the files below it, sorted."""
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.is_file())
+        lines = (f"{p.relative_to(path).as_posix()} {content_hash(p)}\n" for p in files)
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
-    Arrays = dict[str, Array]
+    Arrays = dict[str, Any]  # arrays, or streams that give them when they are indexed
 
 
 class Examples(Protocol):
@@ -22,6 +23,10 @@ class Examples(Protocol):
     def order(self, epoch: int) -> Array: ...
 
     def epoch(self, epoch: int) -> Arrays: ...
+
+    def gathered(self, arrays: Mapping[str, Any], order: Array) -> tuple[Arrays, Array]: ...
+
+    def portions(self, chunk: Array) -> Iterable[Array]: ...
 
 
 class NoData:
@@ -39,3 +44,9 @@ class NoData:
 
     def epoch(self, epoch: int) -> Arrays:
         return {}
+
+    def gathered(self, arrays: Mapping[str, Any], order: Array) -> tuple[Arrays, Array]:
+        return {}, order
+
+    def portions(self, chunk: Array) -> Iterable[Array]:
+        return (chunk,)

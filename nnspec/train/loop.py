@@ -79,6 +79,7 @@ class Loop:
         self.write, self.facts, self.hooks = write, facts, hooks or Hooks()
         self.progress = progress or Progress()
         self.arrays: Mapping[str, Array] = {}
+        self.gathered: Mapping[str, Array] = {}
         self.pending: Checkpoint | None = None  # a new best that is not on disk yet
         self.saved_at = 0.0
         self.stop_asked = False
@@ -104,7 +105,8 @@ class Loop:
         self.arrays = self.examples.epoch(epoch)
         order = self.examples.order(epoch)
         for chunk in self.plan.chunks(order, epoch, self.progress.done):
-            self.steps(self.arrays, chunk)
+            for part in self.examples.portions(chunk):
+                self.steps(self.arrays, part)
         report = self.close_epoch(time.perf_counter() - started)
         self.save(force=bool(self.progress.finished))
         if self.hooks.on_epoch is not None:
@@ -115,8 +117,10 @@ class Loop:
         count, size = chunk.shape
         first = self.progress.step + 1
         lr = rates(self.training, self.plan, first, self.progress.epoch, count)
+        # Those of the chunk before stay alive until here, for the same reason as the arrays of an epoch.
+        self.gathered, places = self.examples.gathered(arrays, chunk)
         with np.errstate(all="ignore"):  # what is not finite is found below, and said once
-            found = self.driver.train_steps(arrays, chunk, lr, first_step=first)
+            found = self.driver.train_steps(self.gathered, places, lr, first_step=first)
         losses = np.asarray(found, dtype=np.float64)
         bad = np.flatnonzero(~np.isfinite(losses))
         if len(bad):

@@ -272,8 +272,8 @@ def _chunked(driver: Driver, examples: Examples, graph: Graph, plan: Plan) -> Pl
         return plan.replace(chunk=plan.steps_per_epoch)
     if plan.steps <= FEW_STEPS:
         return plan
-    first = examples.order(1)[: plan.batch]
-    return plan.chunked(seconds_a_step(driver, examples.epoch(1), first, rates(graph.training, plan, 1, 1, 1)))
+    arrays, first = examples.gathered(examples.epoch(1), examples.order(1)[None, : plan.batch])
+    return plan.chunked(seconds_a_step(driver, arrays, first[0], rates(graph.training, plan, 1, 1, 1)))
 
 
 def _test(driver: Driver, examples: Examples, plan: Plan, folder: Path, chosen: str) -> dict[str, float] | None:
