@@ -60,12 +60,12 @@ class ModulePrinter(Sequentials):
             self.print_sequential(out, doc)
             return
         definition = self.definition
-        members, body = _inner(2), _inner(2)
+        members = _inner(2)
         self.members(definition.body, members)
+        body = _Forward(2, definition)
         self.forward(definition.body, body, result=definition.returns[0] if len(definition.returns) == 1 else "")
         if len(definition.returns) != 1:
             body.line(f"return {', '.join(definition.returns)}")
-        kept = keep_arguments(definition, body)
         with out.indented(f"class {definition.name}(nn.Module):"):
             out.docstring(doc)
             out.blank()
@@ -73,7 +73,7 @@ class ModulePrinter(Sequentials):
             if len(signature) > 1 or members.lines:
                 with out.indented(f"def __init__({', '.join(signature)}) -> None:"):
                     out.line("super().__init__()")
-                    for name in kept:
+                    for name in body.kept():
                         out.line(f"self.{name} = {name}")
                     out.lines.extend(members.lines)
                 out.blank()
@@ -222,7 +222,7 @@ class ModulePrinter(Sequentials):
 
     # ---------------------------------------------------------------- forward
 
-    def forward(self, body: list[Statement], out: Writer, result: str = "") -> None:
+    def forward(self, body: list[Statement], out: _Forward, result: str = "") -> None:
         """Statements as lines; with `result`, the last one returns that variable."""
         lines: list[Line] = []
         self.fresh = None
@@ -309,23 +309,23 @@ class ModulePrinter(Sequentials):
         assert form.call is not None, statement.use.op
         return form.call(statement.use, *self.arguments(statement))
 
-    def compound(self, statement: Statement, out: Writer) -> None:
+    def compound(self, statement: Statement, out: _Forward) -> None:
         if isinstance(statement, Group):
             self.forward(statement.body, out)
         elif isinstance(statement, ForEach):
             self.forward_loop(statement, out)
         elif isinstance(statement, Branch):
-            then, otherwise = _inner(out.depth + 1), _inner(out.depth + 1)
+            then, otherwise = out.inner(), out.inner()
             self.forward(statement.then, then)
             self.forward(statement.otherwise, otherwise)
             _if_else(out, statement.flag or statement.condition, then, otherwise)
 
-    def forward_loop(self, loop: ForEach, out: Writer) -> None:
+    def forward_loop(self, loop: ForEach, out: _Forward) -> None:
         if loop.carried and loop.initial != loop.carry:
             out.line(f"{loop.carry} = {self.read(loop.initial)}")
         if not loop.carried:
             out.line(f"{loop.collected} = []")
-        inner = _inner(out.depth + 1)
+        inner = out.inner()
         self.forward(loop.body, inner)
         if loop.carried and loop.result != loop.carry:
             inner.line(f"{loop.carry} = {loop.result}")
@@ -354,13 +354,33 @@ def _flush(lines: list[Line], out: Writer) -> None:
     lines.clear()
 
 
-def keep_arguments(definition: ClassDef, body: Writer) -> list[str]:
-    """Constructor arguments that `forward` reads: they become attributes, and the lines say so."""
-    names = [a.name for a in definition.ordered_arguments()]
-    used = [n for n in names if any(re.search(rf"(?<![.\w]){n}\b(?!=[^=])", line) for line in body.lines)]
-    for name in used:
-        body.lines = [re.sub(rf"(?<![.\w]){name}\b(?!=[^=])", f"self.{name}", line) for line in body.lines]
-    return used
+class _Forward(Writer):
+    """Lines of `forward`: the constructor's arguments that it reads become attributes, and the lines say so."""
+
+    def __init__(self, depth: int, definition: ClassDef, read: set[str] | None = None) -> None:
+        super().__init__()
+        self.depth = depth
+        self.definition = definition
+        self.read: set[str] = set() if read is None else read
+
+    def line(self, text: str = "", note: str = "") -> None:
+        for name in self.arguments():
+            text, count = re.subn(rf"(?<![.\w]){name}\b(?!=[^=])", f"self.{name}", text)
+            if count:
+                self.read.add(name)
+        super().line(text, note)
+
+    def inner(self) -> _Forward:
+        """For the body of a loop or a branch."""
+        return _Forward(self.depth + 1, self.definition, self.read)
+
+    def arguments(self) -> list[str]:
+        """Those settled so far: what only `forward` reads becomes one when its line is made."""
+        return [a.name for a in self.definition.ordered_arguments()]
+
+    def kept(self) -> list[str]:
+        """The arguments that are read, in the constructor's order."""
+        return [name for name in self.arguments() if name in self.read]
 
 
 def _inner(depth: int) -> Writer:
