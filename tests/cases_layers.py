@@ -223,7 +223,31 @@ NOISE: dict[str, list[Case]] = {
     "bernoulli": unary(0.0, 1.0, avoid=(0.5,), differentiable=False),
 }
 
+
+def recurrent(*extra: dict[str, Any]) -> list[Case]:
+    """One layer, several, both directions, without biases; one step, one feature, one sequence for all examples.
+
+    Few rows: JAX compiles a loop for each run, forward and backward.
+    """
+    return [
+        *image((5, 3), {"units": 4}, {"units": 2, "layers": 2}, {"units": 3, "bidirectional": True}),
+        *image((4, 2), {"units": 3, "bias": False}, {"units": 1, "layers": 2, "bidirectional": True, "bias": False}),
+        *image((1, 3), {"units": 2}),
+        *image((3, 1), {"units": 1}),
+        Case((T((4, 3), batched=False),), {"units": 2}),
+        *image((6, 2), *extra),
+    ]
+
+
 SEQUENCE: dict[str, list[Case]] = {
+    "rnn": recurrent({"units": 3, "activation": "relu"}),
+    "lstm": recurrent(),
+    "gru": recurrent(),
+    "rotary": [
+        *(Case((T(shape),)) for shape in ((1, 2), (5, 4), (1, 6), (2, 7, 4), (2, 1, 3, 2))),
+        *image((6, 8), {"heads": 2}, {"heads": 4}, {"base": 100.0}, {"base": 1.0, "heads": 2}),
+        Case((T((4, 4), batched=False),), {"heads": 2}),
+    ],
     "attention": [
         *(Case((T((5, 4)), T((5, 4)), T((5, 4))), {"heads": h, "causal": c}) for h in (1, 2, 4) for c in (False, True)),
         Case((T((3, 4)), T((6, 4)), T((6, 2))), {"heads": 2}),
@@ -275,6 +299,22 @@ BAD: dict[str, list[Bad]] = {
     "embedding": [
         Bad((T((3,)),), {"vocab": 5, "features": 2}, "E0302", "C1"),
         Bad((T((3,), "class(9)"),), {"vocab": 5, "features": 2}, "E0306", "C3"),
+    ],
+    **{
+        name: [
+            Bad((T((3,)),), {"units": 4}, "E0305", "C1"),
+            Bad((T(()),), {"units": 4}, "E0305", "C1"),
+            Bad((T((2, 5, 3)),), {"units": 4}, "E0305", "C1"),
+            Bad((T((5, 3)),), {"units": 4, "layers": 0}, "E0306", "C3"),
+            Bad((T((5, 3), "int32"),), {"units": 4}, "E0302", "dtype"),
+        ]
+        for name in ("rnn", "lstm", "gru")
+    },
+    "rotary": [
+        Bad((T((4,)),), {}, "E0305", "C1"),
+        Bad((T((5, 3)),), {}, "E0306", "C3"),
+        Bad((T((5, 6)),), {"heads": 2}, "E0306", "C3"),
+        Bad((T((5, 4), "int32"),), {}, "E0302", "dtype"),
     ],
     "matmul": [
         Bad((T((3, 4)), T((3, 4))), {}, "E0303", "C2"),

@@ -62,6 +62,11 @@ def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, op: Any) -> tor
     return F.scaled_dot_product_attention(q, k, v, is_causal=op.causal).transpose(-2, -3).flatten(-2)
 
 
+def recurrent(x: torch.Tensor, op: Any) -> torch.Tensor:
+    module = getattr(torch.nn, op.name.upper())
+    return module(x.shape[-1], op.units, op.layers, batch_first=True, bidirectional=op.bidirectional)(x)[0]
+
+
 def per_example(loss: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
     """A loss of one example is a scalar in torch too."""
     return lambda y, t, op: loss(y, t.reshape(y.shape) if t.numel() == y.numel() == 1 else t)
@@ -94,6 +99,10 @@ TORCH: dict[str, Callable[..., Any]] = {
     "adaptive_avg_pool": lambda x, op: by_rank("adaptive_avg_pool", x)(x[None], op.size)[0],
     "global_avg_pool": lambda x, op: x.flatten(1).mean(1),
     "global_max_pool": lambda x, op: x.flatten(1).amax(1),
+    "rnn": recurrent,
+    "lstm": recurrent,
+    "gru": recurrent,
+    "rotary": keeps_shape,
     "attention": attention,
     "flatten": lambda x, op: x.flatten(),
     "reshape": lambda x, op: x.reshape(op.shape),

@@ -1,4 +1,4 @@
-"""Attention over sequences (N, T, E)."""
+"""Attention over sequences (N, T, E), and what tells it positions."""
 
 from __future__ import annotations
 
@@ -67,3 +67,35 @@ def sinusoidal_table(length: int, features: int, base: float, dtype: Any) -> Arr
     return np.where(
         np.arange(features) % 2 == 0, np.sin(angles), np.cos(angles)
     ).astype(dtype)
+
+
+def rotary_forward(
+    x: Array, heads: int = 1, base: float = 10000.0
+) -> tuple[Array, Cache]:
+    """Features i and i + d/2 of each head of d, at position t turned by the angle
+    t * base^(-2i / d) (Su et al., 2021): x (..., T, F) -> y (..., T, F).
+    """
+    cos, sin = rotary_table(x.shape[-2], x.shape[-1] // heads, base, x.dtype)
+    return rotate(x, cos, sin, heads), (cos, sin, heads)
+
+
+def rotary_backward(dy: Array, cache: Cache) -> Array:
+    """A rotation is orthogonal: its gradient turns back."""
+    cos, sin, heads = cache
+    return rotate(dy, cos, -sin, heads)
+
+
+def rotate(x: Array, cos: Array, sin: Array, heads: int) -> Array:
+    """The pairs (a, b) of each head as (a cos - b sin, b cos + a sin)."""
+    a, b = np.split(x.reshape(*x.shape[:-1], heads, -1), 2, axis=-1)
+    y = np.concatenate([a * cos - b * sin, b * cos + a * sin], axis=-1)
+    return y.reshape(x.shape)
+
+
+def rotary_table(
+    length: int, features: int, base: float, dtype: Any
+) -> tuple[Array, Array]:
+    """cos and sin of t * base^(-2i / d) for one head of d features, (T, 1, d / 2)."""
+    rate = base ** (-np.arange(0, features, 2) / features)
+    angle = np.outer(np.arange(length), rate)[:, None]
+    return np.cos(angle).astype(dtype), np.sin(angle).astype(dtype)

@@ -1,4 +1,4 @@
-"""Attention without parameters, and fixed positions; the layers around them are blocks of the prelude."""
+"""Attention without parameters, and positions without parameters; the layers around them are blocks of the prelude."""
 
 from __future__ import annotations
 
@@ -74,6 +74,47 @@ class Sinusoidal(Op):
         if not isinstance(x.shape[-1], int):
             raise ShapeError(
                 f"sinusoidal needs a whole number of features, got {x.shape[-1]}", code="E0304", constraint="C2"
+            )
+        return x
+
+
+class Rotary(Op):
+    """x turned by its position: pairs of features i and i + d/2 of a head, by t * base^(-2i / d) (Su et al., 2021).
+
+    d = F / heads. At position t the pair (a, b) becomes (a cos - b sin, b cos + a sin), so the product of two results
+    depends on the distance of their positions alone. Meant for q and k of `attention` with as many heads. The pairs
+    lie half a head apart, as in GPT-NeoX and Llama (the paper's lie side by side: a permutation of features).
+    Shapes: x (..., T, F) -> y (..., T, F).
+    C1: x has two axes or more.
+    C2: F is a whole number.
+    C3: heads divides F into even parts.
+    Settings:
+        base: the longest wavelength is nearly 2 pi base
+        heads: how many heads lie side by side on the last axis
+    """
+
+    name: ClassVar[str] = "rotary"
+    family: ClassVar[str] = "sequence"
+    base: Positive = 10000.0
+    heads: Size = 1
+
+    def infer(self, x: TensorType) -> TensorType:
+        require_float(self, x)
+        require_rank(self, x, 2, None, "[length, features]")
+        features = x.shape[-1]
+        if not isinstance(features, int) or not isinstance(self.heads, int):
+            raise ShapeError(
+                f"rotary needs whole numbers of features and heads, got {features} and {self.heads}",
+                code="E0304",
+                constraint="C2",
+            )
+        if self.heads < 1 or features % (2 * self.heads):
+            fits = [str(h) for h in range(1, 33) if features % (2 * h) == 0]
+            raise ShapeError(
+                f"rotary turns pairs of features: {features} in {self.heads} heads are no even number a head",
+                code="E0306",
+                constraint="C3",
+                help=f"heads = {' or '.join(fits)}" if fits else "an even number of features",
             )
         return x
 

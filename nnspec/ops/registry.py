@@ -113,8 +113,12 @@ OPS: dict[str, dict[str, str]] = {
         "arange": "constant Arange",
     },
     "sequence": {
+        "rnn": "recurrent Rnn",
+        "lstm": "recurrent Lstm",
+        "gru": "recurrent Gru",
         "attention": "attention Attention",
         "sinusoidal": "attention Sinusoidal",
+        "rotary": "attention Rotary",
     },
     "loss": {
         "squared_error": "loss SquaredError",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nnspec.backends.base import Options
 from nnspec.backends.build import build
 from nnspec.backends.describe import class_doc, file_doc
-from nnspec.backends.jax import activation, arithmetic, linear, loss, noise, norm, pool, shape  # noqa: F401  # fill the table
+from nnspec.backends.jax import activation, arithmetic, linear, loss, noise, norm, pool, recurrent, shape  # noqa: F401  # fill the table
 from nnspec.backends.jax.facts import Facts
 from nnspec.backends.jax.init import ClassInit
 from nnspec.backends.jax.library import IMPORTED, carried, imports
@@ -68,7 +68,7 @@ def _assemble(graph: Graph, body: str, form: str) -> str:
     library = Writer()
     constants = True
     for definition in carried(body, form):
-        constant = definition.name.isupper()
+        constant = not definition.text.startswith(("@", "class ", "def "))
         library.blank(1 if constant and constants else 2)
         constants = constant
         library.block(definition.text)

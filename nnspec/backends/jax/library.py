@@ -13,7 +13,7 @@ from nnspec.backends.folding import WIDTH
 from nnspec.backends.reading import names_read
 from nnspec.record import Record
 
-_FILES = ("layers.py", "functions.py", "losses.py", "training.py")
+_FILES = ("layers.py", "recurrent.py", "functions.py", "losses.py", "training.py")
 _IMAGES = "images.py"  # what every form with its own layout of images has in common
 
 # What an emitted file may import: the name it binds, and the line that binds it.
@@ -28,6 +28,8 @@ _STANDARD = {
     "replace": "from dataclasses import replace",
     "partial": "from functools import partial",
     "Any": "from typing import Any",
+    "ClassVar": "from typing import ClassVar",
+    "Self": "from typing import Self",
     "Iterable": "from collections.abc import Iterable",
 }
 _THIRD_PARTY = {
@@ -39,8 +41,10 @@ _THIRD_PARTY = {
     "lax": "from jax import lax",
     "initializers": "from jax.nn import initializers",
     "Initializer": "from jax.nn.initializers import Initializer",
+    "GetAttrKey": "from jax.tree_util import GetAttrKey",
     "keystr": "from jax.tree_util import keystr",
     "register_dataclass": "from jax.tree_util import register_dataclass",
+    "register_pytree_with_keys_class": "from jax.tree_util import register_pytree_with_keys_class",
     "tree_leaves_with_path": "from jax.tree_util import tree_leaves_with_path",
     "tree_map_with_path": "from jax.tree_util import tree_map_with_path",
 }

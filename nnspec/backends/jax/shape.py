@@ -129,6 +129,11 @@ def sinusoidal(use: OpUse, x: str) -> str:
     return call("sinusoidal", x, given(use, "base", 10000.0))
 
 
+@function("Rotary")
+def rotary(use: OpUse, x: str) -> str:
+    return call("rotary", x, heads=given(use, "heads", 1), base=given(use, "base", 10000.0))
+
+
 @function("ExpandBatch")
 def expand_batch(use: OpUse, x: str, like: str) -> str:
     sizes = "".join(f", {use.size(0, a)}" for a in range(use.inputs[0].rank))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nnspec.backends.base import Options
 from nnspec.backends.build import build
 from nnspec.backends.describe import class_doc, file_doc
-from nnspec.backends.numpy import activation, arithmetic, conv, linear, losses, noise, norm, pool, shape  # noqa: F401  # fill the table
+from nnspec.backends.numpy import activation, arithmetic, conv, linear, losses, noise, norm, pool, recurrent, shape  # noqa: F401  # fill the table
 from nnspec.backends.numpy.forward import ClassPrinter
 from nnspec.backends.numpy.library import carry, defined
 from nnspec.backends.numpy.training import Functions

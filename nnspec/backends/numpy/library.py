@@ -53,7 +53,8 @@ def _library(planned: bool) -> dict[str, Definition]:
     runtime = _PACKAGE / "backends" / "numpy" / "runtime"
     files = [runtime / "module.py", runtime / "initial.py"]
     files += sorted((_PACKAGE / "kernels").glob("[a-z]*.py"))
-    files += [runtime / "layers.py", runtime / ("planned.py" if planned else "optimizers.py"), runtime / "training.py"]
+    files += [runtime / "layers.py", runtime / "recurrent.py"]
+    files += [runtime / ("planned.py" if planned else "optimizers.py"), runtime / "training.py"]
     files += [runtime / "shards.py"]
     found: dict[str, Definition] = {}
     for file in files:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nnspec.backends.numpy.rows import Step, arguments, fixed, initialisers, kernel, layer, step
+from nnspec.backends.numpy.rows import Step, arguments, fixed, given, initialisers, kernel, layer, step
 
 if TYPE_CHECKING:
     from nnspec.backends.program import OpUse
@@ -31,6 +31,11 @@ def matmul(use: OpUse, a: str, b: str) -> Step:
 def attention(use: OpUse, q: str, k: str, v: str) -> Step:
     causal = "True" if fixed(use, "causal") else ""
     return kernel("attention", q, k, v, inputs=(0, 1, 2), settings={"heads": use.code("heads"), "causal": causal})
+
+
+@step("Rotary")
+def rotary(use: OpUse, x: str) -> Step:
+    return kernel("rotary", x, settings=given(use, heads=("heads", 1), base=("base", 10000.0)))
 
 
 @step("Sinusoidal")

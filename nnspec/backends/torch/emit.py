@@ -10,7 +10,7 @@ from nnspec.backends.build import build
 from nnspec.backends.choices import value_of
 from nnspec.backends.describe import class_doc, file_doc
 from nnspec.backends.source import Writer, helper_source, literal
-from nnspec.backends.torch import activation, arithmetic, conv, linear, losses, noise, norm, pool, shape  # noqa: F401  # fill the table
+from nnspec.backends.torch import activation, arithmetic, conv, linear, losses, noise, norm, pool, recurrent, shape  # noqa: F401  # fill the table
 from nnspec.backends.torch.choose import memory_format
 from nnspec.backends.torch.initial import print_initialise
 from nnspec.backends.torch.module import ModulePrinter
@@ -50,6 +50,7 @@ _RESERVED = frozenset(
         "nn",
         "outputs",
         "rmsprop",
+        "rotary",
         "sgd",
         "share",
         "sinusoid",
@@ -79,7 +80,7 @@ def emit(graph: Graph, options: Options = Options()) -> str:  # noqa: B008  # an
     print_initialise(program, body, channels_last=bool(options.optimize) and layout == "channels_last")
     print_training(program, options, body)
     _print_main(program, body)
-    for name in ("attention", "share", "sinusoid", *CLASSES):
+    for name in ("attention", "rotary", "share", "sinusoid", *CLASSES):
         if re.search(rf"(?<![.\w]){name}\(", body.text()):
             helpers.blank(2)
             helpers.block(helper_source("torch", name))

@@ -31,6 +31,16 @@ def attention(
     return y.transpose(-3, -2).flatten(-2)
 
 
+def rotary(x: Tensor, heads: int = 1, base: float = 10000.0) -> Tensor:
+    """Features i and i + d/2 of each head of d, turned by t * base^(-2i / d)."""
+    length, size = x.shape[-2], x.shape[-1] // heads
+    rate = base ** (-torch.arange(0, size, 2, dtype=torch.float64) / size)
+    angle = torch.arange(length, dtype=torch.float64)[:, None, None] * rate
+    cos, sin = angle.cos().to(x), angle.sin().to(x)  # (T, 1, d / 2)
+    a, b = x.reshape(*x.shape[:-1], heads, size).chunk(2, dim=-1)
+    return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1).flatten(-2)
+
+
 def share(hits: Tensor) -> Tensor:
     """The part of the entries that are true."""
     return hits.to(torch.get_default_dtype()).mean()

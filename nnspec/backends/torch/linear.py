@@ -34,6 +34,11 @@ def attention(use: OpUse, q: str, k: str, v: str) -> str:
     return f"attention({q}, {k}, {v}, {heads}{', causal=True' if causal else ''})"
 
 
+@function("Rotary")
+def rotary(use: OpUse, x: str) -> str:
+    return f"rotary({arguments(use, x, heads=('heads', 1), base=('base', 10000.0))})"
+
+
 @function("Sinusoidal")
 def sinusoidal(use: OpUse, x: str) -> str:
     base = "" if use.value("base") == 10000.0 else f", {use.code('base')}"

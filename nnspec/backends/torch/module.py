@@ -253,7 +253,8 @@ class ModulePrinter(Sequentials):
             if self.alias(statement, source):
                 return Line("_", "_")
             named = statement.targets[0] in self.definition.given
-            return Line(", ".join(statement.targets), source, note(statement), statement.dies, named=named)
+            targets = [*statement.targets, "_"] if row(statement.use).pair else statement.targets
+            return Line(", ".join(targets), source, note(statement), statement.dies, named=named)
         self.fresh = None
         if isinstance(statement, Invoke):
             passed = [reference(p) if isinstance(p, Member) else self.read(str(p)) for p in statement.passed]

@@ -32,20 +32,22 @@ class Row(Record):
     module: Callable[[OpUse], str] | None = None
     reads_member: bool = False  # `call` takes the source of the layer first: it reads a parameter of it
     constant: bool = False  # a tensor that depends on nothing
+    pair: bool = False  # calling the layer gives a pair, whose first is the value
 
 
 TABLE: dict[str, Row] = {}
 
 
-def layer(*names: str) -> Callable[[Callable[[OpUse], str]], Callable[[OpUse], str]]:
+def layer(*names: str, pair: bool = False) -> Callable[[Callable[[OpUse], str]], Callable[[OpUse], str]]:
     """Register how the constructor of an op with state is written.
 
-    An op whose parameters a setting can switch off also has a `function` row, registered after this one.
+    `pair`: calling its module gives a pair, whose first is the value. An op whose parameters a setting can switch off
+    also has a `function` row, registered after this one.
     """
 
     def add(construct: Callable[[OpUse], str]) -> Callable[[OpUse], str]:
         for name in names:
-            TABLE[name] = Row(construct=construct)
+            TABLE[name] = Row(construct=construct, pair=pair)
         return construct
 
     return add

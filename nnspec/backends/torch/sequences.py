@@ -36,7 +36,12 @@ class Sequentials:
             form = row(statement.use)
             if statement.member is None or form.construct is None:
                 return form.module is not None
-            return not form.reads_member and not statement.member.captured and statement.member.path not in self.made
+            return (
+                not form.reads_member
+                and not form.pair
+                and not statement.member.captured
+                and statement.member.path not in self.made
+            )
         if isinstance(statement, Invoke):
             return not statement.member.captured and statement.member.path not in self.made
         return isinstance(statement, Group | ForEach) and statement.chain and all(map(self.fits, statement.body))

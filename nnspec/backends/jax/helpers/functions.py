@@ -245,3 +245,14 @@ def sinusoidal(x: Array, base: float = 10000.0) -> Array:
     angle = np.outer(np.arange(length), rate)  # in float64
     table = np.stack([np.sin(angle), np.cos(angle)], axis=-1).reshape(length, -1)
     return x + jnp.asarray(table[:, :features], x.dtype)
+
+
+def rotary(x: Array, heads: int = 1, base: float = 10000.0) -> Array:
+    """Features i and i + d/2 of each head of d, turned by t * base^(-2i / d)."""
+    length, size = x.shape[-2], x.shape[-1] // heads
+    rate = base ** (-np.arange(0, size, 2) / size)
+    angle = np.outer(np.arange(length), rate)[:, None]  # (T, 1, d / 2), in float64
+    cos, sin = jnp.asarray(np.cos(angle), x.dtype), jnp.asarray(np.sin(angle), x.dtype)
+    a, b = jnp.split(x.reshape(*x.shape[:-1], heads, size), 2, axis=-1)
+    y = jnp.concatenate([a * cos - b * sin, b * cos + a * sin], axis=-1)
+    return y.reshape(x.shape)
