@@ -295,7 +295,7 @@ def losses() -> list[Case]:
         ("mae", "(a[0] - a[1]).abs()", "mean"),
         ("huber", "F.huber_loss(a[0], a[1], reduction='none')", "mean"),
         ("hinge", "F.relu(1 - a[0] * a[1])", "mean"),
-        ("perceptron_loss", "F.relu(-a[0] * a[1])", "mean"),
+        ("perceptron_loss", "torch.clamp(-a[0] * a[1], min=0)", "mean"),
     ]
     for name, text, how in same:
         for s in [(4,), (1, 3), (3, 2), (2, 3, 2)]:

@@ -327,3 +327,10 @@ def test_sinusoidal_table_alternates_sine_and_cosine() -> None:
     table = attention.sinusoidal_table(5, 3, 100.0, np.float64)
     assert table.shape == (5, 3)
     np.testing.assert_allclose(table[2], [math.sin(2), math.cos(2), math.sin(2 / 100 ** (2 / 3))], rtol=1e-14)
+
+
+def test_the_perceptron_learns_from_what_is_on_the_boundary() -> None:
+    y, t = np.zeros((2, 3)), np.array([[1.0, -1.0, 1.0], [-1.0, 1.0, 1.0]])
+    value, cache = loss.perceptron_loss_forward(y, t)
+    np.testing.assert_array_equal(value, [0, 0])
+    np.testing.assert_array_equal(loss.perceptron_loss_backward(np.ones(2), cache), -t / 3)

@@ -280,12 +280,12 @@ def hinge_backward_target(dy: Array, cache: Cache) -> Array:
 def perceptron_loss_forward(
     prediction: Array, target: Array, weight: Numbers = None, mean: bool = False
 ) -> tuple[Array, Cache]:
-    """L = mean of max(0, -t * prediction), targets -1 or +1 (Rosenblatt, 1958); its
-    gradient at the kink is 0.
+    """L = mean of max(0, -t * prediction), targets -1 or +1 (Rosenblatt, 1958); at the
+    kink its gradient is -t: what lies on the boundary is not right yet.
     """
     margin = -target * prediction
     return per_example(weighed(np.maximum(margin, 0.0), weight), mean), (
-        margin > 0,
+        margin >= 0,
         prediction,
         target,
         weight,

@@ -156,7 +156,9 @@ class Hinge(EntryLoss):
 
 
 class PerceptronLoss(EntryLoss):
-    """mean of max(0, -t y), t = -1 or +1; gradient 0 at the kink (Rosenblatt, 1958).
+    """mean of max(0, -t y), t = -1 or +1; gradient -t at the kink (Rosenblatt, 1958).
+
+    Rosenblatt's rule learns from what is on the boundary too, or weights that start at 0 would stay there.
 
     Shapes: prediction (...), target (...) -> ().
     C1: shapes are equal ([1] equals a scalar). C2: the prediction is float32. C3: weight fits the last axes.

@@ -68,17 +68,17 @@ _entrywise(
 )
 
 
-def _margin(name: str, inside: str) -> None:
+def _margin(name: str, formula: str) -> None:
     @function(name)
     def apply(use: OpUse, y: str, t: str) -> str:
-        entries = f"F.relu({inside.format(y=y, t=t)})"
+        entries = formula.format(y=y, t=t)
         return _mean(
             use, entries if use.value("weight") is None else f"({_weighted(use, y)}{entries})", use.inputs[0].rank
         )
 
 
-_margin("Hinge", "1 - {t} * {y}")
-_margin("PerceptronLoss", "-{t} * {y}")
+_margin("Hinge", "F.relu(1 - {t} * {y})")
+_margin("PerceptronLoss", "torch.clamp(-{t} * {y}, min=0)")  # unlike relu it passes the gradient at 0
 
 
 # ---------------------------------------------------------------- a class axis

@@ -49,8 +49,9 @@ def hinge(y: Array, target: Array, weight: Array | float = 1.0) -> Array:
 
 
 def perceptron_loss(y: Array, target: Array, weight: Array | float = 1.0) -> Array:
-    """max(0, -t y), targets -1 or +1."""
-    return per_example(weight * jax.nn.relu(-target * y))
+    """max(0, -t y), targets -1 or +1; -t is the gradient at 0 too."""
+    margin = -target * y
+    return per_example(weight * jnp.where(margin < 0, 0.0, margin))
 
 
 def cross_entropy(logits: Array, label: Array, axis: int = -1) -> Array:
