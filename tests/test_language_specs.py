@@ -29,6 +29,22 @@ train { minimize = squared_error(r, x) + 0.1 * l2(weights)
  steps = 2
  batch = 3 }
 """,
+    "blocks that the objective alone uses, one in another, given a param and a layer's weight": """
+block Energy(v, w, b; scale) { -scale * sum(matmul(v, w) + b -> softplus) - Pull(v, b) }
+block Pull(v, b) { sum(b[0] * v) }
+model Rbm {
+    input x: float32[5]
+    param W: float32[5, 4] = normal(0.5)
+    param b: float32[4] = zeros
+    layer enc = dense(5)
+    y = x -> enc
+    output h = matmul(x, W) + b -> sigmoid
+}
+train { minimize = Energy(x, W, b, 2) - Energy(y, W, enc.bias[0:4], 1) + mean(square(x -> enc))
+ optimizer = sgd(0.1)
+ steps = 2
+ batch = 3 }
+""",
     "weights of labelled and numbered steps are read": """
 model Auto {
     input x: float32[6]

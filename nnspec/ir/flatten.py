@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from nnspec.ir.graph import Graph, Module, Node, Value
+from nnspec.ir.graph import Call, Graph, Item, Module, Node, Value
 
 
 class FlatNode(NamedTuple):
@@ -42,6 +42,36 @@ def _inline(module: Module, known: dict[Value, Value], line: list[FlatNode], out
         _inline(item.module, inner, line)
         for actual, formal in zip(item.outputs, item.module.outputs, strict=True):
             known[actual] = inner.get(formal, formal)
+
+
+def write_out(module: Module) -> None:
+    """Replaces the calls of what `module` owns by their nodes. For an objective: a function has no members."""
+    own = {*module.modules()}
+    if not any(isinstance(item, Call) and item.module in own for item in module.flat()):
+        return
+    known: dict[Value, Value] = {}
+    module.items = _written_out(module, own, known)
+    module.outputs = [known.get(value, value) for value in module.outputs]
+
+
+def _written_out(module: Module, own: set[Module], known: dict[Value, Value]) -> list[Item]:
+    """`known` maps formals, results of calls and values of the modules entered to those of the outermost."""
+    items: list[Item] = []
+    for item in module.flat():
+        inputs = tuple(known.get(v, v) for v in item.inputs)
+        if isinstance(item, Call) and item.module in own:
+            inner = {**known, **dict(zip(item.module.inputs, inputs, strict=True))}
+            items += _written_out(item.module, own, inner)
+            for actual, formal in zip(item.outputs, item.module.outputs, strict=True):
+                known[actual] = inner.get(formal, formal)
+            continue
+        outputs = tuple(Value(v.type, v.span, v.name) for v in item.outputs)
+        known.update(zip(item.outputs, outputs, strict=True))
+        if isinstance(item, Node):
+            items.append(Node(item.op, inputs, outputs, item.span, item.layer, written=item.written))
+        else:
+            items.append(Call(item.module, inputs, outputs, item.span))
+    return items
 
 
 class FlatTraining(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nnspec.ir.flatten import write_out
 from nnspec.ir.graph import Call, Graph, Layer, Module, Value
 
 Captured = Value | Layer | Module
@@ -24,7 +25,8 @@ def lift(graph: Graph) -> None:
 
 
 def lift_objective(objective: Module) -> None:
-    """The same for an objective: what it reads that is no formal input of its own."""
+    """The same for an objective: what it reads that is no formal input of its own. Its blocks are written out."""
+    write_out(objective)
     found: dict[Module, list[Captured]] = {}
     _captures(objective, found)
     for module, captures in found.items():
