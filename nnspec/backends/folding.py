@@ -40,6 +40,10 @@ def fold(text: str, indent: int) -> list[str]:
         return _at_bracket(text, indent) or [text]
     head = _HEAD.match(text)
     start = head.end() if head and _is_outside(text, head.end()) else 0
+    targets = split_commas(text[: start - 3]) if text[:start].endswith(" = ") else []
+    if len(targets) > 1 and indent + start + 1 > WIDTH:
+        first, *others = _expression("_ = ", text[start:], "", indent)  # what closes the targets is as long as a name
+        return ["(", *(f"    {target}," for target in targets), ")" + first[1:], *others]
     entries = split_commas(text[start:])
     last = entries[-1] if entries else ""
     hangs = not _operators(last) and last.endswith((")", "]", "}")) and indent + len(text) - len(last) < WIDTH // 2
@@ -58,10 +62,19 @@ def _expression(head: str, body: str, tail: str, indent: int) -> list[str]:
             return found
     if operators:
         return [f"{head}(", *("    " + line for line in _terms(body, operators, indent + 4)), f"){tail}"]
+    links = _links(body) if head and not tail else []
+    if len(links) > 2:
+        return [f"{head}(", *("    " + line for link in links for line in _at_bracket(link, indent + 4) or [link]), ")"]
     found = _at_bracket(head + body + tail, indent) or [head + body + tail]
     if head and not tail and indent + len(found[0]) > WIDTH:
         return [f"{head}(", *("    " + line for line in _at_bracket(body, indent + 4) or [body]), ")"]
     return found
+
+
+def _links(body: str) -> list[str]:
+    """A chain of calls cut before each attribute of a call or an entry: `a.b["c"]`, `.d["e"]`, `.f(x)`."""
+    cuts = [0, *(b + 1 for a, b in _brackets(body) if body.startswith(".", b + 1)), len(body)]
+    return [body[a:b] for a, b in pairwise(cuts)]
 
 
 def _terms(body: str, operators: list[tuple[int, int]], indent: int) -> list[str]:
