@@ -107,7 +107,7 @@ def test_every_link_in_the_docs_leads_somewhere() -> None:
 def test_the_command_in_the_head_of_an_example_names_it(spec: Path) -> None:
     head = [line for line in spec.read_text(encoding="utf-8").splitlines() if line.startswith("#   nnspec")]
     assert head, "every example says how to run it"
-    assert all(f"examples/{spec.name}" in line for line in head)
+    assert all(f"examples/{spec.name}" in line or " runs/" in line for line in head)  # or what another has trained
 
 
 @pytest.mark.torch
