@@ -12,58 +12,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from loading import ENTRY, call, field, label, load, refused, x, y
 
-from nnspec.data import DataError, Memory, epoch_order, load_data, read_inputs
+from nnspec.data import DataError, Memory, epoch_order, read_inputs
 from nnspec.data.order import normal, uniform, words
 from nnspec.data.split import allocate, largest_remainder
-from nnspec.diagnostics import Span
 from nnspec.ir.dims import Dim
-from nnspec.ir.graph import CallValue, DataSpec, Field, Keyed, Value
-from nnspec.ir.types import TensorType
-
-HERE = Span("a.nn", 1, 1, 1, 2)
-ENTRY = Span("a.nn", 7, 5, 7, 20)
-
-
-def call(name: str, *args: object, **kwargs: object) -> CallValue:
-    return CallValue(name, args, kwargs, ENTRY)
-
-
-def field(name: str, dtype: str, *shape: Any, role: str = "input", classes: int = 0) -> Field:
-    return Field(name, Value(TensorType(dtype, shape, True, classes), HERE, name), role)
-
-
-def x(*shape: Any) -> Field:
-    return field("x", "float32", *shape)
-
-
-def y(*shape: Any) -> Field:
-    return field("y", "float32", *shape, role="target")
-
-
-def label(classes: int, *shape: Any, name: str = "label") -> Field:
-    return field(name, "class", *shape, role="target", classes=classes)
-
-
-def load(
-    fields: list[Field], base: Path = Path(), keyed: tuple[Keyed, ...] = (), seed: int = 0, **settings: object
-) -> Any:
-    dtype = str(settings.pop("dtype", "float64"))
-    if "data_seed" in settings:
-        settings["seed"] = settings.pop("data_seed")
-    return load_data(fields, DataSpec(settings, HERE, keyed, dict.fromkeys(settings, ENTRY)), base, seed, dtype=dtype)
-
-
-def refused(code: str, *texts: str, fields: list[Field], base: Path = Path(), **settings: object) -> DataError:
-    with pytest.raises(DataError) as caught:
-        load(fields, base, **settings)
-    error = caught.value
-    assert error.code == code, error.message
-    for text in texts:
-        assert text in error.message + " | " + error.help
-    assert error.span.path == "a.nn"
-    return error
-
+from nnspec.ir.graph import CallValue, Field, Keyed
 
 # ---------------------------------------------------------------- scikit-learn's wheel
 
@@ -183,7 +138,10 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "source, code, text",
     [
-        (call("images", "folder"), "E0522", "not available in this version"),
+        (call("images", "folder"), "E0520", "folder does not exist"),
+        (call("text", "d.csv", tokens="words"), "E0524", "bytes or characters"),
+        (call("text", "d.csv"), "E0538", "window = 64"),
+        (call("cifar", "."), "E0520", "data_batch_1.bin"),
         (call("scv", "a.csv"), "E0523", "csv"),
         (call("sklearn", "digit"), "E0525", "digits"),
         (call("csv", "d.csv", z="a"), "E0524", "no input or target z"),

@@ -54,11 +54,7 @@ CODES = {
     ),
     "E0521": Code(
         "a data file that cannot be used",
-        "It is not of the format its source reads, it is cut short, or its rows differ in length.",
-    ),
-    "E0522": Code(
-        "a source that is not in this version",
-        "The source belongs to the language, and this version of nnspec does not read it yet.",
+        "It is not of the format its source reads, it is cut short, its rows differ in length, or it holds nothing.",
     ),
     "E0523": Code(
         "not a source of data",
@@ -70,7 +66,10 @@ CODES = {
         "arguments that the source does not take",
         "Sources take paths in quotes first, then columns by the name of their input or target.",
     ),
-    "E0525": Code("an unknown data set", "scikit-learn carries no data set of that name that nnspec reads."),
+    "E0525": Code(
+        "an unknown data set",
+        "scikit-learn carries no data set of that name that nnspec reads, or Hugging Face has none that can be read.",
+    ),
     "E0526": Code(
         "a missing extra",
         "Reading this data needs a package that is not installed; the help is the exact command.",
@@ -99,8 +98,12 @@ CODES = {
         "a normalisation that cannot be",
         "normalize is standard, minmax or [mean, std] with as many numbers as there are channels or features.",
     ),
-    "E0538": Code("a window that does not fit", "A window is longer than the rows there are, or not a whole number."),
-    "E0539": Code("an unknown augmentation", "augment takes flip and crop(pixels)."),
+    "E0538": Code(
+        "a window that does not fit",
+        "A part has fewer rows than a window and what follows it, an input takes windows of another length, or a text "
+        "has no window to cut it into examples.",
+    ),
+    "E0539": Code("an unknown augmentation", "augment takes flip and crop(pixels), and changes images."),
     "E0601": Code(
         "not available on this backend",
         "The backend has no form of this operation; the message says why, and another backend may have one.",

@@ -1,17 +1,22 @@
-"""Arrays from binary files: NumPy archives and MNIST's idx format. Sizes are checked before memory is taken."""
+"""Arrays from binary files: NumPy's and MNIST's formats. Sizes are checked before memory is taken.
+
+Large arrays are mapped from their files; packed ones are unpacked into a file that goes with the process.
+"""
 
 from __future__ import annotations
 
 import gzip
+import math
 import struct
 import zipfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from nnspec.data.errors import DataError
+from nnspec.data.stream import MAPPED, scratch
 from nnspec.data.table import Column, Table, existing
 
 if TYPE_CHECKING:
@@ -49,23 +54,85 @@ def _stem(info: zipfile.ZipInfo) -> str:
 
 
 def _npy(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Array:
-    name = _stem(info)
+    label = f'{path}, array "{_stem(info)}"'
+    with archive.open(info) as file:
+        shape, fortran, dtype = _header(label, file)
+        wanted = math.prod(shape) * dtype.itemsize
+        if wanted > info.file_size:
+            raise DataError("E0521", f"{label}: declares {shape}, more than the file holds", exit_code=2)
+        start = file.tell()
+        if info.compress_type == zipfile.ZIP_STORED and wanted > MAPPED:
+            offset = _data_offset(path, info) + start
+            return np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C")
+        array = scratch(shape[::-1] if fortran else shape, dtype)
+        _fill(array, file, label)
+    return _usable(label, array.T if fortran else array)
+
+
+def _header(label: str, file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, order and dtype of a .npy file. Pickles are refused."""
     try:
-        with archive.open(info) as file:
-            version = np.lib.format.read_magic(file)
-            reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, _, dtype = reader(file)
-        if dtype.hasobject:
-            raise DataError("E0521", f'{path}, array "{name}": holds Python objects, which are never unpickled')
-        if int(np.prod(shape, dtype=object)) * dtype.itemsize > info.file_size:
-            raise DataError("E0521", f'{path}, array "{name}": declares {shape}, more than the file holds', exit_code=2)
-        with archive.open(info) as file:
-            array: Array = np.lib.format.read_array(file, allow_pickle=False)
+        version = np.lib.format.read_magic(file)
+        reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = reader(file)
     except ValueError as error:
-        raise DataError("E0521", f'{path}, array "{name}": {error}', exit_code=2) from error
+        raise DataError("E0521", f"{label}: {error}", exit_code=2) from error
+    if dtype.hasobject:
+        raise DataError("E0521", f"{label}: holds Python objects, which are never unpickled")
+    return shape, fortran, dtype
+
+
+def _data_offset(path: Path, info: zipfile.ZipInfo) -> int:
+    """Where the bytes of a member start: after its local header, whose last two fields say how long its names are."""
+    with path.open("rb") as raw:
+        raw.seek(info.header_offset + 26)
+        name, extra = struct.unpack("<HH", raw.read(4))
+    return info.header_offset + 30 + int(name) + int(extra)
+
+
+def _fill(array: Array, file: IO[bytes], label: str) -> None:
+    """The bytes of an array from a file, in pieces. Raises DataError E0521 where they end too soon."""
+    target = array.reshape(-1).view(np.uint8)
+    done = 0
+    while done < len(target):
+        piece = file.read(min(len(target) - done, 1 << 24))
+        if not piece:
+            raise DataError("E0521", f"{label}: declares {len(target):,} bytes and holds {done:,}", exit_code=2)
+        target[done : done + len(piece)] = np.frombuffer(piece, np.uint8)
+        done += len(piece)
+
+
+def _usable(label: str, array: Array) -> Array:
     if array.ndim == 0:
-        raise DataError("E0521", f'{path}, array "{name}": is a single number, not one entry an example')
+        raise DataError("E0521", f"{label}: is a single number, not one entry an example")
     return array.astype(object) if array.dtype.kind == "U" else array
+
+
+def read_npy(paths: Sequence[Path]) -> Table:
+    """NumPy arrays, a file a field in the order of the fields. Large ones stay in their files."""
+    arrays = [_npy_file(existing(path)) for path in paths]
+    _same_length("npz", [(str(path), array) for path, array in zip(paths, arrays, strict=True)])
+    columns = [Column("", array, i) for i, array in enumerate(arrays)]
+    return Table(", ".join(str(path) for path in paths), columns, files=tuple(paths), kind="file")
+
+
+def _npy_file(path: Path) -> Array:
+    try:
+        with path.open("rb") as file:
+            shape, fortran, dtype = _header(str(path), file)
+            offset = file.tell()
+            held = path.stat().st_size - offset
+            wanted = math.prod(shape) * dtype.itemsize
+            if held < wanted:
+                message = f"{path} declares {list(shape)}, {wanted:,} bytes, and holds {held:,}"
+                raise DataError("E0521", message, exit_code=2)
+            if wanted > MAPPED:
+                return np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C")
+            array = np.empty(shape[::-1] if fortran else shape, dtype)
+            _fill(array, file, str(path))
+    except OSError as error:
+        raise DataError("E0521", f"{path} cannot be read: {error}", exit_code=2) from error
+    return _usable(str(path), array.T if fortran else array)
 
 
 def read_idx(paths: Sequence[Path]) -> Table:
@@ -83,12 +150,12 @@ def _idx(path: Path) -> Array:
             packed = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
             file: BinaryIO = gzip.GzipFile(fileobj=raw) if packed else raw  # type: ignore[assignment]  # both read bytes
-            return _idx_array(path, file)
+            return _idx_array(path, file, packed)
     except (OSError, zlib.error, EOFError) as error:
         raise DataError("E0521", f"{path} cannot be read: {error}", exit_code=2) from error
 
 
-def _idx_array(path: Path, file: BinaryIO) -> Array:
+def _idx_array(path: Path, file: BinaryIO, packed: bool) -> Array:
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in IDX_TYPES or not magic[3]:
         raise DataError("E0521", f"{path} is not an idx file (it starts with {magic.hex(' ')})", exit_code=2)
@@ -97,24 +164,32 @@ def _idx_array(path: Path, file: BinaryIO) -> Array:
     if len(sizes) < 4 * magic[3]:
         raise DataError("E0521", f"{path} ends inside its header", exit_code=2)
     shape = struct.unpack(f">{magic[3]}I", sizes)
-    wanted = int(np.prod(shape, dtype=object)) * dtype.itemsize
-    content = _read_at_most(file, wanted + 1)
-    if len(content) != wanted:
-        found = "more" if len(content) > wanted else f"{len(content):,}"
-        raise DataError("E0521", f"{path} declares {list(shape)}, {wanted:,} bytes, and holds {found}", exit_code=2)
-    return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+    wanted, start = math.prod(shape) * dtype.itemsize, 4 + 4 * magic[3]
+    if packed:
+        return _unpacked(path, file, shape, dtype, wanted)
+    held = path.stat().st_size - start
+    if held != wanted:
+        raise DataError("E0521", f"{path} declares {list(shape)}, {wanted:,} bytes, and holds {held:,}", exit_code=2)
+    if wanted > MAPPED:
+        return np.memmap(path, dtype, "r", start, shape)
+    return np.frombuffer(file.read(wanted), dtype).reshape(shape).astype(dtype.newbyteorder("="))
 
 
-def _read_at_most(file: BinaryIO, count: int) -> bytes:
-    """Up to `count` bytes in pieces, so that a lying header takes no more memory than the file gives."""
-    pieces, left = [], count
-    while left > 0:
-        piece = file.read(min(left, 1 << 24))
-        if not piece:
-            break
-        pieces.append(piece)
-        left -= len(piece)
-    return b"".join(pieces)
+def _unpacked(path: Path, file: BinaryIO, shape: tuple[int, ...], dtype: np.dtype[Any], wanted: int) -> Array:
+    """An array from a gzipped file, piece by piece, so that a lying header takes no more memory than the file gives."""
+    if wanted > MAPPED:
+        array = scratch(shape, dtype)
+        _fill(array, file, str(path))
+        more = file.read(1)
+    else:
+        content = file.read(wanted + 1)
+        if len(content) < wanted:
+            message = f"{path} declares {list(shape)}, {wanted:,} bytes, and holds {len(content):,}"
+            raise DataError("E0521", message, exit_code=2)
+        array, more = np.frombuffer(content[:wanted], dtype).reshape(shape), content[wanted:]
+    if more:
+        raise DataError("E0521", f"{path} declares {list(shape)}, {wanted:,} bytes, and holds more", exit_code=2)
+    return array if isinstance(array, np.memmap) else array.astype(dtype.newbyteorder("="))
 
 
 def _same_length(label: str, arrays: list[tuple[str, Array]]) -> None:

@@ -31,14 +31,15 @@ class DataError(SpecError):
 
 
 class MissingData(DataError):
-    """Data that an optional package carries and this environment lacks; `command` installs it."""
+    """Data that an optional package reads and this environment lacks; `command` installs the extra."""
 
-    def __init__(self, message: str, command: str) -> None:
+    def __init__(self, message: str, extra: str) -> None:
+        command = f'pip install "nnspec[{extra}]"'
         super().__init__("E0526", message, help=command, exit_code=3)
-        self.command = command
+        self.extra, self.command = extra, command
 
     def at(self, span: Span) -> DataError:
-        found = MissingData(self.message, self.command)
+        found = MissingData(self.message, self.extra)
         found.span, found.diagnostics = span, (Diagnostic(self.code, self.message, span, help=self.help),)
         return found
 

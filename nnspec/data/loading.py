@@ -140,7 +140,7 @@ class _Loader:
         return int(str(self.settings.get("seed", 0)))
 
     def read(self, source: object) -> Read:
-        read = read_source(source, self.base, self.names)
+        read = read_source(source, self.base, self.names, "train" if self.key == "source" else self.key)
         self.files.update({str(path.resolve()): content_hash(path) for path in read.table.files})
         if read.table.tokens:
             self.tokens = read.table.tokens

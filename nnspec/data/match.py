@@ -82,7 +82,7 @@ def _marked_targets(fields: list[Field], table: Table, found: Matched) -> None:
 
 def _only_input(fields: list[Field], table: Table, found: Matched) -> None:
     inputs = [f for f in fields if f.role == "input" and f.name not in found]
-    rest = [c for c in _free(table, found) if c.role != "target"]
+    rest = [c for c in _free(table, found) if not c.role]
     if len(inputs) == 1 and rest:
         found[inputs[0].name] = rest
 

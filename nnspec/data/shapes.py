@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnspec.data.errors import DataError
-from nnspec.data.stream import mapped
+from nnspec.data.pictures import MODES, Pictures
+from nnspec.data.resize import resize
+from nnspec.data.stream import Mapped, mapped
 from nnspec.ir.dims import Dim, evaluate
 from nnspec.ir.types import Shape, Size, product, show_shape
 
@@ -24,6 +26,10 @@ def fit(name: str, shape: Shape, array: Rows, table: Table, columns: list[Column
     Equal counts are reshaped; images with their channels last get them first; 8-bit images of another
     size are resized. A stream stays one. Raises DataError E0531.
     """
+    if isinstance(array, Pictures):
+        return _pictures(name, shape, array, table, dims)
+    if isinstance(array, Pictures):
+        return _pictures(name, shape, array, table, dims)
     actual = array.shape[1:]
     if len(actual) == len(shape) and _unify(shape, actual, dims):
         return array
@@ -48,6 +54,29 @@ def fit(name: str, shape: Shape, array: Rows, table: Table, columns: list[Column
         f"{name}: {show_shape(shape)} takes {count} numbers an example, {_found(table, columns, actual)}",
         help=_hint(name, table, columns, count),
     )
+
+
+def _pictures(name: str, shape: Shape, images: Pictures, table: Table, dims: dict[str, int]) -> Rows:
+    """Pictures with the channels and the size that are declared; open sizes are those of the pictures."""
+    if len(shape) == 3:
+        for size, own in zip(shape, images.shape[1:], strict=True):
+            if own and not isinstance(size, int):
+                _settle(size, own, dims)
+    wanted = sizes(shape, dims)
+    if wanted is not None and len(wanted) == 3 and wanted[0] in MODES:
+        return images.sized(*wanted)
+    if wanted is not None and len(wanted) == 1 and wanted[0] in (count := _numbers_of(images)):
+        flat = images.sized(count[wanted[0]], *images.shape[2:])
+        return Mapped(flat, lambda part: part.reshape(len(part), -1), wanted, np.uint8)
+    found = " x ".join(str(size) if size else "different" for size in images.shape[2:])
+    message = f"{name}: {show_shape(shape)} cannot take the images of {table.label} (height x width: {found})"
+    raise DataError("E0531", message, help="as in float32[3, 64, 64]: channels (1, 3 or 4), height, width")
+
+
+def _numbers_of(images: Pictures) -> dict[int, int]:
+    """Numbers a picture has in each number of channels, where all are of one size."""
+    height, width = images.shape[2:]
+    return {channels * height * width: channels for channels in MODES if height * width}
 
 
 def _found(table: Table, columns: list[Column], actual: tuple[int, ...]) -> str:
@@ -121,27 +150,3 @@ def _as_image(part: Array, wanted: tuple[int, ...]) -> Array:
 
 def _channels_first(part: Array) -> Array:
     return np.ascontiguousarray(np.moveaxis(part, -1, 1))
-
-
-def resize(images: Array, height: int, width: int) -> Array:
-    """Bilinear resizing of (examples, channels, H, W) uint8 images, centres of pixels aligned.
-
-    Where an image shrinks, every pixel of it counts (antialiasing), as in Pillow and torchvision.
-    """
-    rows, columns = _weights(images.shape[2], height), _weights(images.shape[3], width)
-    out = np.empty((*images.shape[:2], height, width), np.uint8)
-    for start in range(0, len(images), 1024):
-        part = rows @ images[start : start + 1024].astype(np.float64) @ columns.T
-        out[start : start + 1024] = np.rint(part)
-    return out
-
-
-def _weights(size: int, wanted: int) -> Array:
-    """(wanted, size): how much of each old line goes into each new one: a triangle round its centre, 1 line wide to
-    each side where lines are added, as many old lines as make a new one where they are taken away."""
-    scale = max(size / wanted, 1.0)
-    centre = (np.arange(wanted) + 0.5) * size / wanted
-    distance = np.abs(np.arange(size) + 0.5 - centre[:, None]) / scale
-    weights = np.clip(1.0 - distance, 0.0, None)
-    normal: Array = weights / weights.sum(axis=1, keepdims=True)
-    return normal

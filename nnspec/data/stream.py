@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     Array: TypeAlias = np.ndarray[Any, Any]
     Rows: TypeAlias = "Array | Stream"
 
+MAPPED = 1 << 26  # bytes of a file from which on it is mapped, not read
 HELD = 1 << 30  # bytes of all parts together up to which examples are held in memory
 REPEATED = 1 << 26  # bytes up to which windows are, which hold every row many times
 BLOCK = 1 << 22  # bytes of a block when a whole file is looked through
@@ -73,6 +74,24 @@ class Picked(Stream):
 
     def take(self, index: Array) -> Array:
         return np.asarray(self.base[self.places[index]])
+
+
+class Joined(Stream):
+    """The examples of several arrays, one array after the other."""
+
+    def __init__(self, parts: Sequence[Rows]) -> None:
+        super().__init__((sum(len(part) for part in parts), *parts[0].shape[1:]), parts[0].dtype)
+        self.parts = parts
+        self.ends = np.cumsum([len(part) for part in parts])
+
+    def take(self, index: Array) -> Array:
+        out = np.empty((len(index), *self.shape[1:]), self.dtype)
+        owner = np.searchsorted(self.ends, index, side="right")
+        for number in np.unique(owner):
+            mine = owner == number
+            part = self.parts[number]
+            out[mine] = part[index[mine] - (self.ends[number] - len(part))]
+        return out
 
 
 class Stacked(Stream):

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Column:
     """One column, or one array of an archive: `values` (examples, ...), numbers or strings.
 
-    `name` is empty where the source has no names. `role` is "target" where the source itself says so.
+    `name` is empty where the source has no names. `role` is "target" where the source itself says so,
+    "extra" where it is only given to a field of its name.
     `classes` are the names of whole numbers 0, 1, ... where the source knows them. The values may be a stream.
     With `letters` they are code points of a text, which become places in its vocabulary.
     """
@@ -71,6 +72,7 @@ class Table:
         lines: list[int] | None = None,
         kind: str = "column",
         tokens: str = "",
+        named: bool | None = None,
     ) -> None:
         self.label = label
         self.columns = columns
@@ -78,7 +80,7 @@ class Table:
         self.lines = lines
         self.kind = kind
         self.tokens = tokens
-        self.named = all(column.name for column in columns)
+        self.named = all(column.name for column in columns) if named is None else named
 
     @property
     def size(self) -> int:

@@ -1,0 +1,132 @@
+"""`images("folder")`: a folder of pictures for each class, decoded when a batch asks for them."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnspec.data.errors import DataError, MissingData
+from nnspec.data.resize import resize
+from nnspec.data.stream import Stream
+from nnspec.data.table import Column, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    Array = np.ndarray[Any, Any]
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+DEEP = ("I", "F")  # more than 8 bits a pixel
+DECODERS = 4  # threads: Pillow decodes outside the interpreter's lock
+
+
+class Pictures(Stream):
+    """8-bit pictures (n, channels, height, width). `sized` gives them in other channels and sizes.
+
+    `read(i)` opens the picture i, a Pillow image. Sizes of 0 are those that differ from picture to picture.
+    """
+
+    def __init__(self, read: Callable[[int], Any], names: Sequence[str], shape: tuple[int, int, int]) -> None:
+        super().__init__((len(names), *shape), np.uint8)
+        self.read, self.names = read, names
+
+    def sized(self, channels: int, height: int, width: int) -> Pictures:
+        return Pictures(self.read, self.names, (channels, height, width))
+
+    def take(self, index: Array) -> Array:
+        out = np.empty((len(index), *self.shape[1:]), np.uint8)
+
+        def decode(place: int) -> None:
+            out[place] = self.picture(int(index[place]))
+
+        if len(index) < DECODERS:
+            for place in range(len(index)):
+                decode(place)
+        else:
+            with ThreadPoolExecutor(DECODERS) as pool:
+                list(pool.map(decode, range(len(index))))
+        return out
+
+    def picture(self, number: int) -> Array:
+        """One picture (channels, height, width), resized where it has another size. Raises DataError E0521."""
+        channels, height, width = self.shape[1:]
+        try:
+            image = self.read(number)
+            if image.mode.startswith(DEEP):
+                raise DataError("E0521", f"{self.names[number]} has more than 8 bits a pixel (mode {image.mode})")
+            array: Array = np.asarray(image.convert(MODES[channels])).reshape(image.height, image.width, channels)
+        except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises for files that are broken
+            raise DataError("E0521", f"{self.names[number]} cannot be read: {error}", exit_code=2) from error
+        first = np.moveaxis(array, -1, 0)
+        return first if first.shape[1:] == (height, width) else resize(first[None], height, width)[0]
+
+
+def read_images(folder: Path) -> Table:
+    """The pictures below a folder, in the order of their paths; those of a subfolder are of the class of its name.
+
+    Every file is opened to see that it is a picture. Raises DataError E0520, E0521, MissingData.
+    """
+    if not folder.is_dir():
+        what = "is a file, not a folder" if folder.exists() else "does not exist"
+        raise DataError("E0520", f"the folder of images {folder} {what}", exit_code=2)
+    pillow = pillow_image()
+    classes = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    groups = [(p.name, _pictures_below(p)) for p in classes] or [("", _pictures_below(folder))]
+    for name, files in groups:
+        if not files:
+            where = folder / name
+            raise DataError("E0521", f"{where} holds no images ({', '.join(sorted(SUFFIXES))})", exit_code=2)
+    paths = [path for _, files in groups for path in files]
+    kinds = {_head(pillow, path) for path in paths}
+
+    def read(number: int) -> Any:
+        with pillow.open(paths[number]) as image:
+            image.load()
+            return image
+
+    columns = [Column("image", Pictures(read, [str(p) for p in paths], common_shape(kinds)), 0)]
+    if classes:
+        labels = np.array([name for name, files in groups for _ in files], dtype=object)
+        columns.append(Column("label", labels, 1, role="target"))
+    return Table(str(folder), columns, files=(folder,), kind="column", named=bool(classes))
+
+
+def pillow_image() -> Any:
+    """Pillow's module Image. Raises MissingData."""
+    try:
+        from PIL import Image
+    except ModuleNotFoundError as error:
+        raise MissingData("images are read by Pillow, which is not installed", "images") from error
+    return Image
+
+
+def _pictures_below(folder: Path) -> list[Path]:
+    found = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    return sorted((p for p in found if p.is_file()), key=lambda p: p.relative_to(folder).as_posix())
+
+
+def shape_of(image: Any) -> tuple[int, int, int]:
+    """Channels, height and width of a Pillow image; palettes and transparency count as colours."""
+    return (1 if image.mode in ("1", "L") else 3), image.height, image.width
+
+
+def _head(pillow: Any, path: Path) -> tuple[int, int, int]:
+    """The shape that the head of a file says."""
+    try:
+        with pillow.open(path) as image:
+            if image.mode.startswith(DEEP):
+                raise DataError("E0521", f"{path} has more than 8 bits a pixel (mode {image.mode})")
+            return shape_of(image)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise DataError("E0521", f"{path} cannot be read: {error}", exit_code=2) from error
+
+
+def common_shape(kinds: set[tuple[int, int, int]]) -> tuple[int, int, int]:
+    """The shape of all pictures, 0 for sizes that differ; grey ones among coloured ones count as coloured."""
+    channels, heights, widths = (set(sizes) for sizes in zip(*kinds, strict=True))
+    height, width = (sizes.pop() if len(sizes) == 1 else 0 for sizes in (heights, widths))
+    return max(channels), height, width
