@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnspec.kernels import activation, arithmetic, attention, conv, linear, loss, norm, pool, reduce, shape
+from nnspec.kernels import activation, arithmetic, attention, conv, linear, loss, norm, pool, recurrent, reduce, shape
 
 
 class Case(NamedTuple):
@@ -132,6 +132,32 @@ def products() -> list[Case]:
     split = "[t.unflatten(-1, (2, -1)).transpose(1, 2) for t in a]"
     text = f"F.scaled_dot_product_attention(*{split}).transpose(1, 2).flatten(2)"
     rows.append(Case("attention", attention, ((2, 3, 4), (2, 5, 4), (2, 5, 6)), {"heads": 2}, text))
+    return rows
+
+
+def sequences() -> list[Case]:
+    """Runs over (T, N, I), and rotations as products of complex numbers."""
+    rows = []
+    for t, n, i, h in [(5, 2, 3, 4), (1, 3, 2, 1), (7, 1, 1, 2)]:
+        for name, gates, text in [
+            ("rnn", 1, "torch._VF.rnn_tanh(a[0], {z}, a[1:], {more})[0]"),
+            ("lstm", 4, "torch._VF.lstm(a[0], ({z}, {z}), a[1:], {more})[0]"),
+            ("gru", 3, "torch._VF.gru(a[0], {z}, a[1:], {more})[0]"),
+        ]:
+            z = f"a[0].new_zeros(1, {n}, {h})"
+            expected = text.format(z=z, more="True, 1, 0.0, False, False, False")
+            arrays = ((t, n, i), (gates * h, i), (gates * h, h), (gates * h,), (gates * h,))
+            rows.append(Case(name, recurrent, arrays, {}, expected))
+            if name == "rnn":
+                relu = expected.replace("tanh", "relu")
+                rows.append(Case(name, recurrent, arrays, {"activation": "relu"}, relu))
+    for s, heads, base in [((2, 5, 4), 1, 10000.0), ((3, 8), 2, 100.0), ((2, 1, 3, 6), 3, 10.0), ((1, 2), 1, 1.0)]:
+        d = s[-1] // heads
+        rate = f"{base} ** (-torch.arange({d // 2}).double() / {d // 2})"
+        turn = f"torch.polar(torch.ones(()).double(), torch.outer(torch.arange({s[-2]}).double(), {rate}))[:, None]"
+        pairs = f"torch.complex(*a[0].unflatten(-1, ({heads}, 2, -1)).unbind(-2)) * {turn}"
+        text = f"(lambda c: torch.stack([c.real, c.imag], -2).flatten(-3))({pairs})"
+        rows.append(Case("rotary", attention, (s,), {"heads": heads, "base": base}, text))
     return rows
 
 
@@ -357,7 +383,7 @@ def lrn() -> list[Case]:
 
 
 CASES = [
-    *(*unary(), *binary(), *elementwise(), *products(), *convolutions(), *pools(), *norms(), *lrn()),
+    *(*unary(), *binary(), *elementwise(), *products(), *sequences(), *convolutions(), *pools(), *norms(), *lrn()),
     *(*reductions(), *shapes(), *losses()),
 ]
 

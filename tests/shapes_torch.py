@@ -63,8 +63,10 @@ def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, op: Any) -> tor
 
 
 def recurrent(x: torch.Tensor, op: Any) -> torch.Tensor:
-    module = getattr(torch.nn, op.name.upper())
-    return module(x.shape[-1], op.units, op.layers, batch_first=True, bidirectional=op.bidirectional)(x)[0]
+    """In float64, where torch counts the products of an LSTM too."""
+    made = getattr(torch.nn, op.name.upper())
+    module = made(x.shape[-1], op.units, op.layers, batch_first=True, bidirectional=op.bidirectional)
+    return module.double()(x.double())[0]
 
 
 def per_example(loss: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:

@@ -209,6 +209,18 @@ SPECS: dict[str, str] = {
         }
         train { minimize = mse(dx, cache) + 1e-3 * l2(weights("self*")); optimizer = adam(1e-3); steps = 3 }
     """,
+    "recurrent layers: shared, repeated, in a composition, in a block, a weight that is read": """
+        block Reader(x; n, layers = 1, both = false) { x -> lstm(n, layers = layers, bidirectional = both) -> tanh }
+        model Net {
+            dim T = 5
+            input x: float32[T, 4]; target y: float32[3]
+            layer enc = gru(4)
+            body = x -> enc -> repeat(2, rnn(4)) -> enc -> trunk: (rnn(4, activation = relu) -> dense(4))
+            h = body -> Reader(3) -> Reader(2, layers = 2, both = true) -> for n in [3, 4] { lstm(n, bias = false) }
+            output z = (h -> rotary(heads = 2) -> take(-1) -> dense(3)) + matmul(enc.weight_hh_l0[0:3], body[0])
+        }
+        train { minimize = mse(z, y) + 1e-2 * l2(weights); optimizer = adam(1e-2); steps = 3 }
+    """,
     "no training: several outputs, also of whole numbers": """
         model Plain {
             input x: float32[3, 6]

@@ -106,6 +106,7 @@ def run(name: str, row: Case | Bad) -> tuple[Op, TensorType | tuple[TensorType, 
     return bound, tuple(v.type for v in result) if isinstance(result, tuple) else result.type
 
 
+RECURRENT = ("rnn", "lstm", "gru")
 OPS = [name for name in CASES if name not in BLOCKS]
 
 
@@ -342,7 +343,7 @@ def test_a_parameter_never_has_an_open_size() -> None:
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize(("name", "row"), rows_of("dense", "conv", "conv_transpose", "matmul", "attention"))
+@pytest.mark.parametrize(("name", "row"), rows_of("dense", "conv", "conv_transpose", "matmul", "attention", *RECURRENT))
 def test_multiply_adds_are_half_of_the_operations_that_torch_counts(name: str, row: Case) -> None:
     import torch
     from shapes_torch import TORCH, tensor
