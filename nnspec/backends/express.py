@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from nnspec.backends.open_sizes import symbols
 from nnspec.backends.source import Names, literal
 from nnspec.ir.dims import Dim
 from nnspec.syntax import nodes as syntax
@@ -370,20 +371,9 @@ def _shape_of(definition: ClassDef, index: int, axis: int) -> str:
 
 
 def _symbols(definition: ClassDef, module: Module) -> dict[str, str]:
-    """Source for every open size that can be read off the inputs: a size `a * T + b` gives T."""
-    found: dict[str, str] = {}
-    for index, formal in enumerate(module.inputs):
-        for axis, size in enumerate(formal.type.shape):
-            if not isinstance(size, Dim) or len(size.symbols()) != 1:
-                continue
-            (symbol,) = size.symbols()
-            one, two = size.evaluate({symbol: 1}), size.evaluate({symbol: 2})
-            factor, offset = two - one, 2 * one - two
-            if symbol in found or not factor or Dim.symbol(symbol) * factor + offset != size:
-                continue
-            code = _shape_of(definition, index, axis)
-            code = f"({code} - {offset})" if offset else code
-            found[symbol] = f"{code} // {factor}" if factor != 1 else code
-            if factor != 1:
-                found[symbol] = f"({found[symbol]})"
-    return found
+    """Source for every open size that can be read off the inputs."""
+    return symbols(
+        (size, _shape_of(definition, index, axis))
+        for index, formal in enumerate(module.inputs)
+        for axis, size in enumerate(formal.type.shape)
+    )

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from nnspec.codes.code import Code
 
+
+def _model(data: str) -> str:
+    """A model with this data block."""
+    return f"model M {{ input x: class(9)[8]; output y = x -> one_hot(9) }}\ndata {{ {data} }}"
+
+
 CODES = {
     "E0501": Code(
         "a file that does not exist",
@@ -102,8 +108,15 @@ CODES = {
         "a window that does not fit",
         "A part has fewer rows than a window and what follows it, an input takes windows of another length, or a text "
         "has no window to cut it into examples.",
+        _model('source = text("book.txt", tokens = characters)'),
+        _model('source = text("book.txt", tokens = characters); window = 8'),
     ),
-    "E0539": Code("an unknown augmentation", "augment takes flip and crop(pixels), and changes images."),
+    "E0539": Code(
+        "an unknown augmentation",
+        "augment takes flip and crop(pixels), and changes inputs that are images.",
+        _model("source = random(9); augment = [spin]"),
+        _model("source = random(9); augment = [flip, crop(2)]"),
+    ),
     "E0601": Code(
         "not available on this backend",
         "The backend has no form of this operation; the message says why, and another backend may have one.",

@@ -9,6 +9,7 @@ from nnspec.backends.jax.metrics import measure
 from nnspec.backends.jax.module import ClassPrinter
 from nnspec.backends.jax.optimizers import print_optimizer
 from nnspec.backends.metrics import key as metric_key
+from nnspec.backends.open_sizes import noise_shape
 from nnspec.backends.source import Writer, literal
 from nnspec.backends.values import field_of
 from nnspec.ir.graph import Layer, Module
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from nnspec.backends.base import Options
     from nnspec.backends.jax.facts import Facts
     from nnspec.backends.program import ClassDef, Program
-    from nnspec.ir.graph import Field, Value
+    from nnspec.ir.graph import Field, Graph, Value
 
 BATCH = "batch: dict[str, Array]"
 
@@ -98,7 +99,7 @@ class TrainingPrinter:
             first = next((f for f in self.program.graph.fields if f.role != "noise"), None)
             out.line("keys = key_stream(key)")
             out.line(f"size = len(batch[{literal(first.name)}])" if first is not None else "size = 1")
-            entries = ", ".join(f"{literal(f.name)}: {_draw(f)}" for f in self.noises)
+            entries = ", ".join(f"{literal(f.name)}: {_draw(f, self.program.graph)}" for f in self.noises)
             out.line(f"return {{{entries}, **batch}}")
 
     def arguments(self, *names: str) -> str:
@@ -380,9 +381,9 @@ class TrainingPrinter:
         out.line(f"return value, {{{', '.join(entries)}}}")
 
 
-def _draw(field: Field) -> str:
+def _draw(field: Field, graph: Graph) -> str:
     """A fresh draw of a noise field for `size` examples."""
-    shape = f"(size{''.join(f', {n}' for n in field.value.type.shape) or ','})"
+    shape = noise_shape(graph, field)
     values = dict(field.noise.settings) if field.noise is not None else {}
     if field.noise is not None and field.noise.name == "uniform":
         low, high = literal(float(values["a"])), literal(float(values["b"]))

@@ -13,6 +13,7 @@ from nnspec.backends.numpy.forward import ClassPrinter, print_forward, print_ret
 from nnspec.backends.numpy.members import Members, inner_writer
 from nnspec.backends.numpy.planned import Planned
 from nnspec.backends.numpy.steps import Plan, kept
+from nnspec.backends.open_sizes import noise_shape
 from nnspec.backends.source import Writer, literal
 from nnspec.backends.values import field_of, frozen_paths
 from nnspec.ir.graph import Layer, Module
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from nnspec.backends.base import Options
     from nnspec.backends.numpy.steps import Facts
     from nnspec.backends.program import ClassDef, Program
-    from nnspec.ir.graph import Field, Parameter, Value
+    from nnspec.ir.graph import Field, Graph, Parameter, Value
     from nnspec.optim.base import Optimizer
 
 # class, and (field of ours, argument of the class, its default there)
@@ -141,7 +142,7 @@ class Functions:
             out.docstring("The batch and a fresh draw of what the model calls noise, unless it brings it.")
             first = next((f for f in self.program.graph.fields if f.role != "noise"), None)
             out.line(f"size = len(batch[{literal(first.name)}])" if first is not None else "size = 1")
-            entries = ", ".join(f"{literal(f.name)}: {_draw(f)}" for f in self.noises)
+            entries = ", ".join(f"{literal(f.name)}: {_draw(f, self.program.graph)}" for f in self.noises)
             out.line(f"drawn = {{{entries}}}")
             out.line("return {name: e.astype(model.dtype) for name, e in drawn.items()} | batch")
 
@@ -465,9 +466,8 @@ def _penalised(program: Program, name: str) -> dict[tuple[str, ...], str]:
     return found
 
 
-def _draw(field: Field) -> str:
-    sizes = "".join(f", {n}" for n in field.value.type.shape)
-    shape = f"(size{sizes or ','})"
+def _draw(field: Field, graph: Graph) -> str:
+    shape = noise_shape(graph, field)
     init = field.noise
     values = dict(init.settings) if init is not None else {}
     if init is not None and init.name == "uniform":

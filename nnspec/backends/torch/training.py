@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nnspec.backends.open_sizes import noise_shape
 from nnspec.backends.source import Writer, literal
 from nnspec.backends.torch.module import ModulePrinter
 from nnspec.backends.torch.optimizers import print_optimizer
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from nnspec.backends.base import Options
     from nnspec.backends.program import Program
-    from nnspec.ir.graph import Field, Layer, Value
+    from nnspec.ir.graph import Field, Graph, Layer, Value
 
 
 def print_training(program: Program, options: Options, out: Writer) -> None:
@@ -58,13 +59,12 @@ def _print_noise(program: Program, out: Writer) -> None:
         floats = next((f for f in program.fields("input") if f.value.type.is_float), None)
         like = f", dtype=batch[{literal(floats.name)}].dtype" if floats is not None else ""
         like += f", device={reference}.device" if reference else ""
-        entries = ", ".join(f"{literal(f.name)}: {_draw(f, like)}" for f in noises)
+        entries = ", ".join(f"{literal(f.name)}: {_draw(f, program.graph, like)}" for f in noises)
         out.line(f"return {{{entries}, **batch}}")
 
 
-def _draw(field: Field, like: str) -> str:
-    sizes = "".join(f", {n}" for n in field.value.type.shape)
-    shape = f"(size{sizes or ','})"
+def _draw(field: Field, graph: Graph, like: str) -> str:
+    shape = noise_shape(graph, field)
     init = field.noise
     values = dict(init.settings) if init is not None else {}
     if init is not None and init.name == "uniform":
