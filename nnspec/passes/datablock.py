@@ -32,7 +32,17 @@ class DataBlock(Bodies):
             else:
                 settings[entry.key.id] = value
                 spans[entry.key.id] = entry.value.span
+        if complete and "window" not in settings and not self._cut(settings, spans):
+            return None
         return DataSpec(settings, block.span, tuple(keyed), spans) if complete else None
+
+    def _cut(self, settings: dict[str, object], spans: dict[str, Span]) -> bool:
+        """A text has a window that cuts it into examples."""
+        texts = [key for key, value in settings.items() if isinstance(value, CallValue) and value.name == "text"]
+        if texts:
+            message = "a text is one long row of tokens, and no window cuts it"
+            self.error("E0538", spans[texts[0]], message, help="window = 64 makes examples of 64 tokens each")
+        return not texts
 
     def _fits(self, entry: nodes.Entry, value: object) -> bool:
         """The kinds of values that need no data to be judged."""
@@ -47,7 +57,21 @@ class DataBlock(Bodies):
             return self._fits_split(entry, value)
         if key in ("source", "train", "validation", "test") and not isinstance(value, CallValue):
             return self._refuse(entry, "a source, as in csv(...)", value)
+        if key == "augment":
+            return self._fits_augment(entry, value)
         return not isinstance(value, CallValue) or self._fits_source(entry, value)
+
+    def _fits_augment(self, entry: nodes.Entry, value: object) -> bool:
+        for step in value if isinstance(value, list) else [value]:
+            pixels = step.args[0] if isinstance(step, CallValue) and len(step.args) == 1 else None
+            moved = isinstance(step, CallValue) and step.name == "crop" and not step.kwargs
+            if step == "flip" or (moved and isinstance(pixels, int) and not isinstance(pixels, bool) and pixels > 0):
+                continue
+            shown = step if isinstance(step, str) else show_plain(step)
+            message = f"augment takes flip and crop(pixels), not {shown}"
+            self.error("E0539", entry.value, message, help="as in augment = [flip, crop(4)]")
+            return False
+        return True
 
     def _fits_source(self, entry: nodes.Entry, call: CallValue) -> bool:
         """What a source's arguments can be judged by before anything is read."""
@@ -64,6 +88,15 @@ class DataBlock(Bodies):
                 self.error("E0525", entry.value, message, help=help)
             else:
                 self.error("E0524", entry.value, "sklearn takes the name of a data set", help='as in sklearn("digits")')
+            return False
+        paths = keys.PATHS.get(call.name)
+        if paths is not None and (not all(isinstance(a, str) for a in call.args) or len(call.args) not in paths):
+            what = "takes paths in quotes" if max(paths) > 1 else "takes one path in quotes first"
+            self.error("E0524", entry.value, f"{call.name} {what}", help=f'as in {call.name}("...")')
+            return False
+        words = [(name, value) for name, value in call.kwargs.items() if call.name == "text"]
+        if any(name != "tokens" or value not in keys.WORDS_OF_SOURCES for name, value in words):
+            self.error("E0524", entry.value, "text takes tokens = bytes or tokens = characters, and nothing else")
             return False
         return True
 

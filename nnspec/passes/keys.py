@@ -45,6 +45,10 @@ DATA_KEYS: dict[str, Key] = {
 }
 
 SOURCES = ("sklearn", "csv", "parquet", "npz", "idx", "cifar", "images", "text", "table", "huggingface", "random")
+PATHS = {  # how many paths a source may have in quotes; files may also be given by the names of their fields
+    **dict.fromkeys(("csv", "parquet", "images", "cifar", "text", "huggingface"), (1,)),
+    **dict.fromkeys(("npz", "idx"), range(17)),
+}
 SKLEARN = ("digits", "iris", "wine", "breast_cancer", "diabetes")  # the data sets in scikit-learn's wheel
 SPLITS = ("in_order", "folds")
 STOPS = ("patience", "gradient_below")
