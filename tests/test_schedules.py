@@ -12,7 +12,17 @@ from nnspec.ops.base import ShapeError
 from nnspec.optim import registry
 from nnspec.optim.base import Schedule
 from nnspec.optim.metrics import Accuracy, Mse
-from nnspec.optim.schedules import Constant, Cosine, Exponential, Formula, InverseSqrt, Linear, OneCycle, StepDecay
+from nnspec.optim.schedules import (
+    Constant,
+    Cosine,
+    Exponential,
+    Formula,
+    InverseSqrt,
+    Linear,
+    OneCycle,
+    Plateau,
+    StepDecay,
+)
 
 STEPS = 40
 
@@ -72,6 +82,21 @@ def test_constants_formulas_and_overlong_runs() -> None:
     assert rates(Formula("0.1 / t", lambda t, epoch: 0.1 / t))[4] == pytest.approx(0.02)
     assert Formula("0.1 / t", lambda t, epoch: 0.1 / t) == Formula("0.1 / t", lambda t, epoch: 0.0)
     assert Cosine(0.1).rate(99, 3, STEPS, 1) == pytest.approx(0.0)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("lr", [0.1, 1e-8])
+def test_plateaus_are_those_of_torch(lr: float) -> None:
+    import torch
+
+    values = [3.0, 2.0, 2.0, 1.99999, 2.5, 1.9, 1.9, 1.9, 1.9, 1.9, 1.9, -1.0, -1.0, -1.00001, -1.0, -2.0]
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=lr)
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=2)
+    ours, state = Plateau(lr, 2, 0.5), (None, 0, 0)
+    for value in values:
+        theirs.step(value)
+        state = ours.after(value, *state)  # type: ignore[assignment]  # None becomes a number
+        assert ours.rate(1, 1, 1, 1) * 0.5 ** state[2] == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-12)
 
 
 @pytest.mark.torch

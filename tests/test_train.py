@@ -12,7 +12,20 @@ import pytest
 
 from nnspec.data import load_data
 from nnspec.diagnostics import Span
-from nnspec.ir.graph import CallValue, DataSpec, Field, Graph, Group, Layer, Metric, Module, Parameter, Training, Value
+from nnspec.ir.graph import (
+    CallValue,
+    DataSpec,
+    Field,
+    Graph,
+    Group,
+    Layer,
+    Metric,
+    Module,
+    Objective,
+    Parameter,
+    Training,
+    Value,
+)
 from nnspec.ir.types import TensorType
 from nnspec.ops.base import Initialiser
 from nnspec.ops.linear import Dense
@@ -60,7 +73,7 @@ class Softmax:
     def outputs(self, batch: Any, *, training: bool = False) -> Arrays:
         return {"logits": batch["x"] @ self.weights["dense1.weight"].T + self.weights["dense1.bias"]}
 
-    def gradients(self, batch: Any, *, step: int = 1) -> tuple[float, Arrays]:
+    def gradients(self, batch: Any, *, step: int = 1, objective: int = 0) -> tuple[float, Arrays]:
         logits, label = self.outputs(batch)["logits"], batch["label"]
         shifted = logits - logits.max(axis=1, keepdims=True)
         log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
@@ -106,7 +119,8 @@ def softmax_graph(**settings: object) -> Graph:
     objective = Module("objective", "objective", None, "", "", None, HERE)
     groups = (Group("*", Sgd(Constant(0.05), momentum=0.9)), Group("head*", None))
     metrics = (Metric("accuracy", logits, label, {}),)
-    graph.training = Training(objective, (logits, label), False, groups, metrics, settings, HERE)
+    minimized = Objective("*", objective, (logits, label), False, HERE)
+    graph.training = Training((minimized,), groups, metrics, settings, HERE)
     graph.data = DataSpec({"source": CallValue("sklearn", ("iris",), {}, HERE), "split": [0.7, 0.1, 0.2]}, HERE)
     return graph
 

@@ -72,21 +72,25 @@ class Driver(Protocol):
     def state(self) -> dict[str, Array]: ...
 
     def optimizer_state(self) -> dict[str, Array]:
-        """`<path>/<slot>` for every slot (`conv1.weight/exp_avg`) and `step`."""
+        """`<path>/<slot>` for every slot (`conv1.weight/exp_avg`) and `step`; the moving average of `ema` is a slot."""
 
     def load_optimizer(self, state: State) -> None: ...
 
     def outputs(self, batch: State, *, training: bool = False) -> dict[str, Array]: ...
 
-    def gradients(self, batch: State, *, step: int = 1) -> tuple[float, dict[str, Array]]:
+    def gradients(self, batch: State, *, step: int = 1, objective: int = 0) -> tuple[float, dict[str, Array]]:
         """Loss and gradient of every trainable parameter, in training mode; nothing is updated but
-        running statistics."""
+        running statistics. Of several objectives the one with this index, and the parameters that are its own."""
 
-    def update(self, gradients: State, lr: tuple[float, ...]) -> None:
-        """One optimizer update from these gradients; `lr` has one rate a group."""
+    def update(self, gradients: State, lr: tuple[float, ...], objective: int = 0) -> None:
+        """One optimizer update from these gradients, for one objective; `lr` has one rate a group."""
 
     def train_steps(self, data: State, order: Array, lr: Array, *, first_step: int) -> Array:
-        """len(order) steps, order (k, b) of example indices, lr (k, groups); the loss of each step (k,)."""
+        """len(order) steps, order (k, b) of example indices, lr (k, groups); the loss of each step (k,).
+
+        With several objectives the losses are (k, objectives)."""
 
     def evaluate(self, batch: State) -> tuple[float, dict[str, float]]:
-        """Loss and metrics of a batch in evaluation mode (the loss averaged over it, metrics likewise)."""
+        """Loss and metrics of a batch in evaluation mode (the loss averaged over it, metrics likewise).
+
+        Of several objectives it is the sum, with the value of each among the metrics as `loss(pattern)`."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
-from nnspec.backends.base import Unsupported
 from nnspec.backends.express import Scope, express
 from nnspec.backends.naming import name_variables
 from nnspec.backends.program import (
@@ -17,6 +17,7 @@ from nnspec.backends.program import (
     Invoke,
     LoopKey,
     Member,
+    Minimized,
     OpUse,
     Program,
     Statement,
@@ -35,8 +36,8 @@ from nnspec.ir.graph import (
     Loop,
     Module,
     Node,
+    Objective,
     Sequence,
-    Training,
     Value,
 )
 from nnspec.ops.core import FreeParameter, ReadParameter
@@ -53,25 +54,24 @@ def build(graph: Graph, deterministic: bool = False, reserved: frozenset[str] = 
     `deterministic` marks every op use so that rows of noise ops print what draws nothing. `reserved` are names that
     mean something else in the emitted file: no class and no variable is called so.
     """
-    if graph.training is not None:
-        _refuse_later(graph.training)
     program = Program(graph, deterministic)
     builder = _Builder(graph, program, reserved)
     builder.module(graph.root)
     builder.finish()
     if graph.training is not None:
-        program.objective = builder.objective(graph.training.objective)
+        objectives = graph.training.objectives
+        for objective, suffix in zip(objectives, _suffixes(objectives), strict=True):
+            program.objectives.append(Minimized(objective, builder.objective(objective.module), suffix))
     return program
 
 
-# What the language has and this version cannot emit: refused, never left out.
-_LATER = {"accumulate": "accumulate", "ema": "ema", "objectives": 'minimize("pattern")'}
-
-
-def _refuse_later(training: Training) -> None:
-    for key, shown in _LATER.items():
-        if training.settings.get(key, 1) != 1:
-            raise Unsupported(f"{shown} is not available in this version", training.span)
+def _suffixes(objectives: tuple[Objective, ...]) -> list[str]:
+    """`""` for an only objective, else `_d` for that of the pattern "D", unique."""
+    if len(objectives) == 1:
+        return [""]
+    names = Names(())
+    words = ["rest" if o.pattern == "*" else re.sub(r"\W+", "_", o.pattern).strip("_") for o in objectives]
+    return [f"_{names.fresh(identifier(word.lower() or 'part').rstrip('_'))}" for word in words]
 
 
 class _Builder:
@@ -114,7 +114,8 @@ class _Builder:
         root.name = self.names.fresh(camel(identifier(self.graph.name)))
         for definition in self.program.classes:
             if definition is not root:
-                definition.name = self.names.fresh(camel(identifier(definition.module.title)))
+                name = camel(identifier(definition.module.title))
+                definition.name = self.names.fresh(f"{name}Block" if name in self.reserved else name)
         for definition in self.program.classes:
             self.fill(definition)
 
@@ -166,16 +167,8 @@ _RESERVED_CLASSES = [
     "Array",
     "Any",
     "Callable",
-    "Dense",
-    "Conv",
-    "Embedding",
-    "BatchNorm",
-    "LayerNorm",
-    "Linear",
     "Optimizer",
     "State",
-    "Module",
-    "Sequential",
     "None",
     "True",
     "False",

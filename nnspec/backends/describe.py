@@ -8,7 +8,7 @@ from nnspec.backends.source import comment
 from nnspec.ir.types import show_shape
 
 if TYPE_CHECKING:
-    from nnspec.backends.program import ClassDef, Program
+    from nnspec.backends.program import ClassDef, Minimized, Program
     from nnspec.ir.graph import Graph, Value
 
 
@@ -36,3 +36,11 @@ def class_doc(definition: ClassDef, program: Program) -> str:
 
 def _signature(value: Value, name: str) -> str:
     return f"{name} {show_shape(value.type.shape)}"
+
+
+def loss_doc(program: Program, minimized: Minimized) -> str:
+    """What the function of an objective gives."""
+    if len(program.objectives) == 1:
+        return "What training minimises, averaged over the batch."
+    pattern = comment(minimized.objective.pattern)
+    return f"What is minimised over the parameters under {pattern}, averaged over the batch."

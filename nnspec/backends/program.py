@@ -15,7 +15,7 @@ expression over the constructor's arguments (`4 * width`) or the loop's variable
                 case ForEach():    ...            # repeat and for
                 case Branch():     ...            # if
                 case Construct():  ...            # where a shared layer or a free param is made
-    program.objective                             # likewise for `minimize`, a ClassDef without members
+    program.objectives                            # likewise for each `minimize`, a ClassDef without members
 
 All variable names are settled here, legal and unique in their function.
 """
@@ -32,7 +32,7 @@ from nnspec.backends.source import literal
 
 if TYPE_CHECKING:
     from nnspec.diagnostics import Span
-    from nnspec.ir.graph import Call, Choice, Field, Graph, Layer, Loop, Module, Node, Sequence, Training
+    from nnspec.ir.graph import Call, Choice, Field, Graph, Layer, Loop, Module, Node, Objective, Sequence, Training
     from nnspec.ir.types import TensorType
     from nnspec.ops.base import Op
 
@@ -420,6 +420,23 @@ def walk(body: list[Statement]) -> Iterator[Statement]:
             yield from walk(statement.otherwise)
 
 
+class Minimized:
+    """One `minimize`: what the graph says of it, its function, and what ends the names of emitted functions for it.
+
+    `suffix` is empty for an only objective, else as in `loss_d`.
+    """
+
+    def __init__(self, objective: Objective, definition: ClassDef, suffix: str) -> None:
+        self.objective = objective
+        self.definition = definition
+        self.suffix = suffix
+
+    @property
+    def step(self) -> str:
+        """What its function calls the number of the step."""
+        return self.definition.inputs[len(self.objective.reads)] if self.objective.uses_step else ""
+
+
 class Program:
     """All that an emitter prints. `classes` are in order of need, the model (`root`) last."""
 
@@ -427,7 +444,12 @@ class Program:
         self.graph = graph
         self.deterministic = deterministic
         self.classes: list[ClassDef] = []
-        self.objective: ClassDef | None = None
+        self.objectives: list[Minimized] = []
+
+    @property
+    def objective(self) -> ClassDef | None:
+        """The function of the first objective, of most specs the only one."""
+        return self.objectives[0].definition if self.objectives else None
 
     @property
     def root(self) -> ClassDef:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from nnspec.backends.source import literal
 from nnspec.ir.dims import evaluate
+from nnspec.passes.cost import DEFAULT_BATCH
+from nnspec.passes.rates import last_match
 
 if TYPE_CHECKING:
     from nnspec.backends.program import Program
-    from nnspec.ir.graph import Field, Graph, Parameter, Value
+    from nnspec.ir.graph import Field, Graph, Parameter, Training, Value
 
 DEFAULT_DIM = 16  # the size of an open dim that declares none, in the sample data of an emitted file
 
@@ -50,6 +53,13 @@ def group_index(graph: Graph, path: str) -> int | None:
     return found
 
 
+def objective_index(graph: Graph, path: str) -> int | None:
+    """Which objective a parameter is updated for."""
+    if graph.training is None:
+        return None
+    return last_match(path, [objective.pattern for objective in graph.training.objectives])
+
+
 def is_frozen(graph: Graph, path: str) -> bool:
     """Whether `optimizer("...") = frozen` holds what lies at a path still."""
     index = group_index(graph, path)
@@ -72,3 +82,22 @@ def frozen_paths(graph: Graph) -> set[str]:
 def matches(path: str, pattern: str) -> bool:
     """Whether a glob selects a path: the whole of it, or the tree below it ("head" selects "head.weight")."""
     return fnmatchcase(path, pattern) or path.startswith(f"{pattern}.")
+
+
+def pattern_test(pattern: str) -> str:
+    """Source of the same question about a variable `path`."""
+    below = f"path.startswith({literal(pattern + '.')})"
+    if any(c in pattern for c in "*?["):
+        return f"fnmatchcase(path, {literal(pattern)}) or {below}"
+    return f"path == {literal(pattern)} or {below}"
+
+
+def micro_batch(training: Training) -> int:
+    """The examples that are run at a time under `accumulate`; 0 where a step takes one batch."""
+    count, batch = training.settings.get("accumulate", 1), training.settings.get("batch", DEFAULT_BATCH)
+    return batch if isinstance(batch, int) and count != 1 else 0
+
+
+def reference_field(program: Program) -> str:
+    """A field whose length is the number of examples of a batch; empty where there is none."""
+    return next((f.name for f in program.graph.fields if f.role != "noise"), "")

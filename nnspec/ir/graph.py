@@ -299,22 +299,46 @@ class Group(Record):
     optimizer: Optimizer | None
 
 
+class Objective(Record):
+    """What one `minimize` says: the scalar that the parameters under `pattern` ("*": all) are updated to lower.
+
+    `module` is a module of its own: its inputs are, in order, the values listed in `reads` (fields, outputs, named
+    tensors of the model), then the step `t` where `uses_step`; its only output is the scalar, already averaged over
+    the batch. `weights` read in it are captures.
+    """
+
+    pattern: str
+    module: Module
+    reads: tuple[Value, ...]
+    uses_step: bool
+    span: Span
+
+
 class Training(Record):
     """The `train` block, every value checked.
 
-    `objective` is a module of its own: its inputs are, in order, the values listed in `reads` (fields,
-    outputs, named tensors of the model, the step `t` if used), its only output the scalar to minimise,
-    already averaged over the batch. `weights` read in it are captures. None without a train block.
+    `objectives` in the order written: one update each a step, of the parameters of which it is the last match.
     `settings` holds the plain keys (epochs, steps, batch, seed, precision, clip_norm, ...).
     """
 
-    objective: Module
-    reads: tuple[Value, ...]
-    uses_step: bool
+    objectives: tuple[Objective, ...]
     groups: tuple[Group, ...]
     metrics: tuple[Metric, ...]
     settings: dict[str, object]
     span: Span
+
+    @property
+    def objective(self) -> Module:
+        """The module of the first objective, of most specs the only one."""
+        return self.objectives[0].module
+
+    @property
+    def reads(self) -> tuple[Value, ...]:
+        return self.objectives[0].reads
+
+    @property
+    def uses_step(self) -> bool:
+        return any(objective.uses_step for objective in self.objectives)
 
 
 class Metric(Record):

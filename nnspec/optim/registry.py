@@ -18,6 +18,7 @@ SCHEDULES = {
     "cosine": "Cosine",
     "inverse_sqrt": "InverseSqrt",
     "one_cycle": "OneCycle",
+    "plateau": "Plateau",
 }
 
 METRICS = {"accuracy": "Accuracy", "mse": "Mse", "mae": "Mae", "rmse": "Rmse"}

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from nnspec.ir.dims import evaluate
 from nnspec.ir.types import Size
-from nnspec.ops.base import Positive, Real, Whole
+from nnspec.ops.base import Positive, Probability, Real, Whole
 from nnspec.optim.base import Schedule
 
 
@@ -142,6 +142,35 @@ class OneCycle(Schedule):
         if t <= top:
             return _half_cosine(first, self.lr, t / top if top > 0 else 1.0)
         return _half_cosine(self.lr, last, min((t - top) / max(steps - 1 - top, 1e-12), 1.0))
+
+
+class Plateau(Schedule):
+    """lr, times factor after every `patience` + 1 epochs in a row without a better objective.
+
+    The objective is that of the validation part, of the training part where there is none. Better is lower by a
+    share of 1e-4; a cut of 1e-8 or less is not made. The numbers are those of torch's ReduceLROnPlateau.
+    Settings:
+        lr: the first rate
+        patience: epochs without a better objective that are let pass
+        factor: what a cut leaves of the rate
+    """
+
+    name: ClassVar[str] = "plateau"
+    lr: Positive
+    patience: Whole
+    factor: Probability = 0.1
+
+    def rate(self, step: int, epoch: int, steps: int, epochs: int) -> float:
+        return float(self.lr)
+
+    def after(self, value: float, best: float | None, bad: int, cuts: int) -> tuple[float | None, int, int]:
+        """The best objective, the epochs since and the number of cuts, after an epoch that came to `value`."""
+        if best is None or value < best * (1.0 - 1e-4):
+            return value, 0, cuts
+        if bad < evaluate(self.patience, {}):
+            return best, bad + 1, cuts
+        now = self.lr * self.factor**cuts
+        return best, 0, cuts + (now - now * self.factor > 1e-8)
 
 
 def _progress(done: int, total: int) -> float:

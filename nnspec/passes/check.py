@@ -20,14 +20,14 @@ def check_graph(graph: Graph) -> None:
     """Raises GraphError at the first rule that does not hold."""
     _Checker(graph.root).module(graph.root)
     _paths(graph.root)
-    if graph.training is not None:
-        reads = [v.type for v in graph.training.reads]
-        formals = [v.type for v in graph.training.objective.inputs[: len(reads)]]
+    for objective in graph.training.objectives if graph.training is not None else ():
+        reads = [v.type for v in objective.reads]
+        formals = [v.type for v in objective.module.inputs[: len(reads)]]
         _require(reads == formals, "the formals of the objective have other types than what it reads")
-        captured = [c for c in graph.training.objective.captures if isinstance(c, Value)]
+        captured = [c for c in objective.module.captures if isinstance(c, Value)]
         _require(not captured, f"the objective reads {captured} past its formals")
-        _Checker(graph.training.objective, graph.root).module(graph.training.objective)
-        (result,) = graph.training.objective.outputs
+        _Checker(objective.module, graph.root).module(objective.module)
+        (result,) = objective.module.outputs
         _require(result.type == TensorType("float32", (), False), f"the objective is {result}")
 
 

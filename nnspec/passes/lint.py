@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnspec.diagnostics import Label, Reporter
-from nnspec.ir.graph import Graph, Module, Node, Value
+from nnspec.ir.graph import Graph, Module, Node, Objective, Value
 
 # Losses, the ops that must not come right before them, and what to do instead.
 _SQUASHED = {
@@ -18,16 +18,18 @@ _SQUASHED = {
 
 def lint(graph: Graph, reporter: Reporter) -> None:
     """W0401: a loss of logits that reads probabilities trains, slowly and to the wrong place."""
-    if graph.training is None:
-        return
-    objective = graph.training.objective
-    actual = dict(zip(objective.inputs, graph.training.reads, strict=False))  # the step `t` has no value in the model
-    for item in objective.flat():
+    for objective in graph.training.objectives if graph.training is not None else ():
+        _losses(graph, objective, reporter)
+
+
+def _losses(graph: Graph, objective: Objective, reporter: Reporter) -> None:
+    actual = dict(zip(objective.module.inputs, objective.reads, strict=False))  # the step `t` has no value in the model
+    for item in objective.module.flat():
         op = item.op if isinstance(item, Node) else None
         if op is None or op.name not in _SQUASHED or not item.inputs:
             continue
         unwanted, help = _SQUASHED[op.name]
-        maker = _maker(objective, item.inputs[0]) or _maker(graph.root, actual.get(item.inputs[0]))
+        maker = _maker(objective.module, item.inputs[0]) or _maker(graph.root, actual.get(item.inputs[0]))
         if maker is not None and maker.op.name in unwanted:
             before = maker.op.name
             reporter.warning(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nnspec.ir.graph import CallValue, Metric, Module, Parameter, Training, Value
+from nnspec.ir.graph import CallValue, Metric, Module, Objective, Parameter, Training, Value
 from nnspec.ir.types import FLOAT, TensorType, show_shape
 from nnspec.ops.core import Penalty
 from nnspec.passes import keys
@@ -14,7 +14,7 @@ from nnspec.passes.lift import lift_objective
 from nnspec.passes.measures import Measures
 from nnspec.passes.naming import NameScope
 from nnspec.passes.objective import average
-from nnspec.passes.rates import matches
+from nnspec.passes.rates import last_match, matches
 from nnspec.passes.scope import MISSING, POISON, Poisoned, ReadingScope, Scope
 from nnspec.suggest import did_you_mean
 from nnspec.syntax import nodes
@@ -46,7 +46,7 @@ class TrainBlock(Measures):
         groups = self._groups(entries, lets)
         settings: dict[str, object] = {}
         self._initialisers(entries, lets, settings)
-        objectives: list[tuple[str, Module, Reads]] = []
+        objectives: list[Objective] = []
         metrics: tuple[Metric, ...] = ()
         for entry in entries:
             key = entry.key.id
@@ -55,27 +55,49 @@ class TrainBlock(Measures):
                     self.require_match(entry.pattern.value, entry.pattern)
                 found = self._objective(entry, lets, body)
                 if found is not None:
-                    objectives.append((entry.pattern.value if entry.pattern else "*", *found))
+                    objectives.append(found)
             elif key == "metrics":
                 metrics = self._metrics(entry, lets, body)
             elif key not in ("optimizer", "init"):
                 value = self._setting_of(entry, lets)
                 if not isinstance(value, Poisoned):
                     settings[key] = value
-        if not any(e.key.id == "minimize" for e in entries):
+        minimized = [e for e in entries if e.key.id == "minimize"]
+        if not minimized:
             self.error("E0404", block, "train does not say what to minimize")
         if self.broken:
             return None
         if not objectives:
             return None
-        if len(objectives) > 1 or objectives[0][0] != "*":
-            settings["objectives"] = tuple((p, m, tuple(r.formals), r.uses_step) for p, m, r in objectives)
-        _, module, reads = next((o for o in objectives if o[0] == "*"), objectives[0])
-        self._tap(reads.formals, metrics, body)
-        return Training(module, tuple(reads.formals), reads.uses_step, groups, metrics, settings, block.span)
+        self._require_cover(objectives, minimized)
+        self._tap([v for o in objectives for v in o.reads], metrics, body)
+        return Training(tuple(objectives), groups, metrics, settings, block.span)
 
-    def _tap(self, read: dict[Value, Value], metrics: tuple[Metric, ...], body: Scope) -> None:
-        """Named tensors that only the objective or a metric reads are returned beside the outputs."""
+    def _require_cover(self, objectives: list[Objective], entries: list[nodes.Entry]) -> None:
+        """Every trained parameter has an objective, and every objective parameters: the last match counts."""
+        if len(objectives) != len(entries):
+            return
+        patterns = [objective.pattern for objective in objectives]
+        owned: set[int] = set()
+        trained = [p for p in self.graph.root.parameters() if p.role != "buffer" and p.trainable]
+        for parameter in trained:
+            index = last_match(parameter.path, patterns)
+            if index is None and not self.incomplete:
+                part = parameter.path.partition(".")[0]
+                help = f'minimize("{part}") = ... says what it is for, optimizer("{part}") = frozen leaves it as it is'
+                message = f"train does not say what to minimize for {parameter.path}"
+                self.error("E0404", entries[0].key, message, help=help)
+                return
+            if index is not None:
+                owned.add(index)
+        for index, entry in enumerate(entries):
+            if index not in owned and len(entries) > 1 and trained and not self.incomplete:
+                reason = "they are frozen, or a later pattern matches them too"
+                place = entry.key if entry.pattern is None else entry.pattern
+                self.error("E0410", place, f"no parameter is left to this minimize: {reason}")
+
+    def _tap(self, read: list[Value], metrics: tuple[Metric, ...], body: Scope) -> None:
+        """Named tensors that only the objectives or a metric read are returned beside the outputs."""
         known = {*self.graph.outputs.values(), *(f.value for f in self.graph.fields)}
         wanted = [*read, *(v for m in metrics for v in (m.prediction, m.target))]
         names = {v: n for n, v in reversed(list(body.names.items())) if isinstance(v, Value)}
@@ -110,7 +132,7 @@ class TrainBlock(Measures):
 
     # ------------------------------------------------------------ minimize
 
-    def _objective(self, entry: nodes.Entry, lets: Scope, body: Scope) -> tuple[Module, Reads] | None:
+    def _objective(self, entry: nodes.Entry, lets: Scope, body: Scope) -> Objective | None:
         module = Module("objective", "objective", entry, "objective", "", None, entry.value.span)
         reads = Reads(module)
 
@@ -141,7 +163,8 @@ class TrainBlock(Measures):
         if reads.uses_step:
             module.inputs.append(reads.step)
         lift_objective(module)
-        return module, reads
+        pattern = entry.pattern.value if entry.pattern is not None else "*"
+        return Objective(pattern, module, tuple(reads.formals), reads.uses_step, entry.span)
 
     def _scalar(self, value: Value, node: nodes.Expr) -> Any:
         """One number an example: `[1]` counts as one."""

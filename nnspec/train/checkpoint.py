@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     State = dict[str, np.ndarray[Any, Any]]
 
+Plateaus = tuple[float | None, ...]
 FORMAT = 1
 
 
@@ -30,7 +31,9 @@ class Progress(Record):
 
     `loss_sum` and `seen` are the sum of the objective over, and the number of, the examples of the
     epoch so far. `best` is the best watched value (None before the first), reached in `best_epoch`.
-    `finished` says why the run is over, empty while it is not.
+    `finished` says why the run is over, empty while it is not. `losses` are the sums for each of several objectives.
+    `plateaus` says for each group of parameters with a `plateau` rate the best value it has seen, the epochs since,
+    and how often the rate was cut; it is empty for other groups.
     """
 
     step: int = 0
@@ -41,6 +44,8 @@ class Progress(Record):
     best: float | None = None
     best_epoch: int = 0
     finished: str = ""
+    losses: tuple[float, ...] = ()
+    plateaus: tuple[Plateaus, ...] = ()
 
 
 class Checkpoint(Record):
@@ -50,6 +55,13 @@ class Checkpoint(Record):
     optimizer: State
     progress: Progress
     run: dict[str, Any]  # seed, backend, dtype, chunk: what the bits depend on
+
+
+def averaged(weights: State, optimizer: State) -> State:
+    """The weights that are used: under `ema` the averages that the optimizer's state holds, once there are any."""
+    if not int(optimizer.get("step", 0)):
+        return weights
+    return {path: optimizer.get(f"{path}/ema", array) for path, array in weights.items()}
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
@@ -95,8 +107,13 @@ def _read(folder: Path) -> Checkpoint:
             raise ValueError(f"{name} does not match its hash")
         states[name] = _unpack(content)
     return Checkpoint(
-        states["weights.safetensors"], states["optimizer.safetensors"], Progress(**head["progress"]), head["run"]
+        states["weights.safetensors"], states["optimizer.safetensors"], _progress(head["progress"]), head["run"]
     )
+
+
+def _progress(found: dict[str, Any]) -> Progress:
+    lists = {"losses": tuple(found["losses"]), "plateaus": tuple(map(tuple, found["plateaus"]))}
+    return Progress(**{**found, **lists})
 
 
 def _hash(head: Mapping[str, Any]) -> str:

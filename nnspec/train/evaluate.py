@@ -45,13 +45,17 @@ def pieces(part: Arrays, batch: int) -> list[Arrays]:
     return [{name: array[o] for name, array in part.items()} for o in batches(np.arange(count(part)), size)]
 
 
-def gradient_norm(driver: Driver, part: Arrays, batch: int, step: int) -> float:
-    """The norm of the objective's gradient over all examples of a part; running statistics are put back."""
+def gradient_norm(driver: Driver, part: Arrays, batch: int, step: int, objectives: int = 1) -> float:
+    """The norm of the objective's gradient over all examples of a part; running statistics are put back.
+
+    Of several objectives it is the norm of all their gradients, each by its own parameters.
+    """
     state = {name: np.array(array) for name, array in driver.state().items()}
     total: Arrays = {}
     for piece in pieces(part, batch):
-        _, gradients = driver.gradients(piece, step=max(step, 1))
-        for name, gradient in gradients.items():
-            total[name] = total.get(name, np.zeros(())) + np.asarray(gradient, np.float64) * count(piece)
+        for index in range(objectives):
+            _, gradients = driver.gradients(piece, step=max(step, 1), objective=index)
+            for name, gradient in gradients.items():
+                total[name] = total.get(name, np.zeros(())) + np.asarray(gradient, np.float64) * count(piece)
     driver.load(state)
     return float(np.sqrt(sum(float((g * g).sum()) for g in total.values()))) / count(part)

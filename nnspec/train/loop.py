@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnspec.backends.metrics import objective_keys
 from nnspec.record import Record
 from nnspec.train import checkpoint as checkpoints
-from nnspec.train.checkpoint import Checkpoint, Progress
+from nnspec.train.checkpoint import Checkpoint, Progress, averaged
 from nnspec.train.errors import Diverged, Interrupted
 from nnspec.train.evaluate import evaluate, gradient_norm
-from nnspec.train.plan import Plan, Watch, rates
+from nnspec.train.plan import Plan, Watch, next_plateaus, rates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -78,6 +79,7 @@ class Loop:
         self.plan, self.watch, self.folder = plan, watch, folder
         self.write, self.facts, self.hooks = write, facts, hooks or Hooks()
         self.progress = progress or Progress()
+        self.objectives = objective_keys(training)  # empty for an only one
         self.arrays: Mapping[str, Array] = {}
         self.gathered: Mapping[str, Array] = {}
         self.pending: Checkpoint | None = None  # a new best that is not on disk yet
@@ -116,20 +118,23 @@ class Loop:
         """One call of the emitted code; what it returns is looked at before anything is saved."""
         count, size = chunk.shape
         first = self.progress.step + 1
-        lr = rates(self.training, self.plan, first, self.progress.epoch, count)
+        lr = rates(self.training, self.plan, first, self.progress.epoch, count, self.progress.plateaus)
         # Those of the chunk before stay alive until here, for the same reason as the arrays of an epoch.
         self.gathered, places = self.examples.gathered(arrays, chunk)
         with np.errstate(all="ignore"):  # what is not finite is found below, and said once
             found = self.driver.train_steps(self.gathered, places, lr, first_step=first)
-        losses = np.asarray(found, dtype=np.float64)
+        each = np.asarray(found, dtype=np.float64).reshape(count, -1)  # steps, objectives
+        losses = each.sum(axis=1)
         bad = np.flatnonzero(~np.isfinite(losses))
         if len(bad):
             raise self.diverged(f"the objective is {losses[bad[0]]}", first + int(bad[0]))
+        sums = self.progress.losses or (0.0,) * len(self.objectives)
         self.progress = self.progress.replace(
             step=self.progress.step + count,
             done=self.progress.done + count,
             loss_sum=self.progress.loss_sum + float(losses.sum()) * size,
             seen=self.progress.seen + count * size,
+            losses=tuple(s + float(e) * size for s, e in zip(sums, each.sum(axis=0), strict=False)),
         )
         if self.hooks.on_step is not None:
             self.hooks.on_step(self.progress.step, self.plan.steps)
@@ -142,13 +147,15 @@ class Loop:
         """Evaluate, watch, write the line of the epoch, and move on to the next."""
         p = self.progress
         train = {"loss": p.loss_sum / p.seen}
+        train.update({name: total / p.seen for name, total in zip(self.objectives, p.losses, strict=False)})
         part = self.examples.parts.get("validation")
-        validation = evaluate(self.driver, part, self.plan.batch) if part is not None else None
+        with averages(self.driver, self.training):
+            validation = evaluate(self.driver, part, self.plan.batch) if part is not None else None
         value = (validation or train).get(self.watch.name, float("nan"))
         improved = self.watch.better(value, p.best)
         if improved:
             p = p.replace(best=value, best_epoch=p.epoch)
-        lr = tuple(rates(self.training, self.plan, p.step, p.epoch, 1)[0].tolist())
+        lr = tuple(rates(self.training, self.plan, p.step, p.epoch, 1, p.plateaus)[0].tolist())
         record: dict[str, Any] = {"epoch": p.epoch, "step": p.step, "train": train}
         if validation is not None:
             record["validation"] = validation
@@ -156,9 +163,19 @@ class Loop:
         self.write("metrics", record)
         self.write("timings", {"epoch": p.epoch, "seconds": round(seconds, 6), "examples": p.seen})
         report = Epoch(p.epoch, self.plan.epochs, p.step, self.plan.steps, train, validation, lr, seconds, improved)
-        self.progress = p.replace(epoch=p.epoch + 1, done=0, loss_sum=0.0, seen=0, finished=self.finished(p))
+        plateaus = next_plateaus(self.training, (validation or train)["loss"], p.plateaus)
+        self.progress = p.replace(
+            epoch=p.epoch + 1,
+            done=0,
+            loss_sum=0.0,
+            seen=0,
+            losses=(),
+            plateaus=plateaus,
+            finished=self.finished(p),
+        )
         if improved:
-            self.pending = Checkpoint(self.weights(), {}, self.progress, self.facts)
+            with averages(self.driver, self.training):
+                self.pending = Checkpoint(self.weights(), {}, self.progress, self.facts)
         return report
 
     def finished(self, p: Progress) -> str:
@@ -166,7 +183,8 @@ class Loop:
         if self.watch.patience and p.epoch - p.best_epoch >= self.watch.patience:
             return "patience"
         if self.watch.gradient:
-            norm = gradient_norm(self.driver, self.examples.parts["train"], self.plan.batch, p.step)
+            count = len(self.training.objectives)
+            norm = gradient_norm(self.driver, self.examples.parts["train"], self.plan.batch, p.step, count)
             if norm < self.watch.gradient:
                 return "gradient_below"
         return "steps" if p.step >= self.plan.steps else ""
@@ -216,6 +234,20 @@ class Loop:
             yield
         finally:
             signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def averages(driver: Driver, training: Training) -> Iterator[None]:
+    """The driver with the averaged weights of `ema`, which evaluation uses; its own are put back."""
+    if not training.settings.get("ema"):
+        yield
+        return
+    weights = {name: np.array(array) for name, array in driver.state().items()}
+    driver.load(averaged(weights, driver.optimizer_state()))
+    try:
+        yield
+    finally:
+        driver.load(weights)
 
 
 def seconds_a_step(driver: Driver, arrays: Mapping[str, Array], order: Array, lr: Array) -> float:

@@ -10,7 +10,7 @@ from nnspec.ir.graph import Node
 from nnspec.record import Record
 
 if TYPE_CHECKING:
-    from nnspec.ir.graph import Graph, Training, Value
+    from nnspec.ir.graph import Graph, Objective, Training, Value
 
     Array = np.ndarray[Any, Any]
 
@@ -54,9 +54,13 @@ def _pair(output: str, name: str, prediction: Value, target: Value) -> Pair:
 
 
 def _losses(training: Training) -> list[tuple[Value, Value]]:
-    """Prediction and target of every loss in the objective, as values of the model."""
-    module = training.objective
-    origin = dict(zip(module.inputs, training.reads, strict=False))
+    """Prediction and target of every loss in the objectives, as values of the model."""
+    return [pair for objective in training.objectives for pair in _losses_of(objective)]
+
+
+def _losses_of(objective: Objective) -> list[tuple[Value, Value]]:
+    module = objective.module
+    origin = dict(zip(module.inputs, objective.reads, strict=False))
     made = {value: node for node in module.flat() if isinstance(node, Node) for value in node.outputs}
 
     def root(value: Value) -> Value | None:

@@ -10,7 +10,9 @@ import numpy as np
 from nnspec.backends.metrics import key
 from nnspec.ir.graph import CallValue
 from nnspec.optim import registry
+from nnspec.optim.schedules import Plateau
 from nnspec.record import Record
+from nnspec.train.checkpoint import Plateaus
 from nnspec.train.errors import TrainError
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ BATCH = 32
 
 class Plan(Record):
     """`examples` in the training part, `batch` of them a step, `steps` in all over `epochs` epochs.
+
+    Under `accumulate` a step takes as many batches, so `batch` is the number in all of them.
 
     `chunk` steps run as one call. The last epoch may be cut short by `steps`.
     """
@@ -73,7 +77,8 @@ def plan_run(training: Training, examples: int, epochs: int | None = None) -> Pl
     """
     settings = training.settings
     batch = settings.get("batch", BATCH)
-    size = examples if batch == "full" else min(int(str(batch)), examples)
+    count = int(str(settings.get("accumulate", 1)))
+    size = examples if batch == "full" else min(int(str(batch)) * count, examples)
     per_epoch = ceil(examples / size)
     if epochs is None and settings.get("steps") is not None:
         steps = int(str(settings["steps"]))
@@ -84,14 +89,41 @@ def plan_run(training: Training, examples: int, epochs: int | None = None) -> Pl
     return Plan(examples, size, per_epoch * total, total)
 
 
-def rates(training: Training, plan: Plan, first_step: int, epoch: int, count: int) -> Array:
-    """The learning rate of each group (frozen: 0) in `count` steps from `first_step`: float64 (count, groups)."""
+def rates(
+    training: Training,
+    plan: Plan,
+    first_step: int,
+    epoch: int,
+    count: int,
+    plateaus: tuple[Plateaus, ...] = (),
+) -> Array:
+    """The learning rate of each group (frozen: 0) in `count` steps from `first_step`: float64 (count, groups).
+
+    `plateaus` is what `Progress` knows of the rates that are cut when the objective stays as it is.
+    """
     schedules = [group.optimizer.lr if group.optimizer is not None else None for group in training.groups]
     rows = [
         [s.rate(step, epoch, plan.steps, plan.epochs) if s is not None else 0.0 for s in schedules]
         for step in range(first_step, first_step + count)
     ]
-    return np.array(rows, dtype=np.float64).reshape(count, len(schedules))
+    found = np.array(rows, dtype=np.float64).reshape(count, len(schedules))
+    for group, (schedule, state) in enumerate(zip(schedules, plateaus, strict=False)):
+        if isinstance(schedule, Plateau) and state:
+            found[:, group] *= schedule.factor ** (state[2] or 0)
+    return found
+
+
+def next_plateaus(training: Training, value: float, before: tuple[Plateaus, ...]) -> tuple[Plateaus, ...]:
+    """What `Progress` keeps of plateaus after an epoch whose objective came to `value`."""
+    found: list[Plateaus] = []
+    for group, state in zip(training.groups, before or ((),) * len(training.groups), strict=True):
+        schedule = group.optimizer.lr if group.optimizer is not None else None
+        if isinstance(schedule, Plateau):
+            best, epochs, cuts = state or (None, 0, 0)
+            found.append(schedule.after(value, best, int(epochs or 0), int(cuts or 0)))
+        else:
+            found.append(())
+    return tuple(found) if any(found) else ()
 
 
 class Watch(Record):

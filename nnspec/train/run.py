@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnspec.backends.choices import Run, choose
+from nnspec.backends.values import micro_batch
 from nnspec.data import Dataset
-from nnspec.diagnostics import Diagnostic, SpecError
 from nnspec.passes.cost import totals
 from nnspec.record import Record
 from nnspec.train import checkpoint as checkpoints
@@ -21,7 +21,7 @@ from nnspec.train.errors import TrainError
 from nnspec.train.evaluate import evaluate
 from nnspec.train.files import to_json, write
 from nnspec.train.initial import initial_state
-from nnspec.train.loop import Epoch, Hooks, Loop, seconds_a_step
+from nnspec.train.loop import Epoch, Hooks, Loop, averages, seconds_a_step
 from nnspec.train.plan import CHUNK_SECONDS, Plan, plan_run, rates, watch
 from nnspec.train.session import (
     base_of,
@@ -39,7 +39,7 @@ from nnspec.train.specfile import SpecFiles
 if TYPE_CHECKING:
     from nnspec.backends.base import Driver
     from nnspec.backends.choices import Choices
-    from nnspec.ir.graph import Graph, Training
+    from nnspec.ir.graph import Graph
     from nnspec.train.examples import Examples
     from nnspec.train.session import Compiled
 
@@ -138,13 +138,13 @@ class _Job:
         if training is None:
             help = "nnspec predict uses a model as it is"
             raise TrainError(f"{spec.path} has no train {{ }} for {graph.name}", help=help)
-        _refuse_later_settings(spec, training)
         self.spec, self.training, self.backend, self.device = spec, training, backend, device
         self.dtype, self.seed, self.epochs = working_float(graph, dtype), run_seed(graph, seed), epochs
         self.examples = read_examples(spec, base_of(spec), self.seed, self.dtype)
         self.plan = plan_run(training, self.examples.size(), epochs)
         self.watch = watch(training, "validation" in self.examples.parts)
-        run = Run(device_of(backend, device), self.plan.batch, self.plan.steps, self.examples.size(), self.dtype)
+        at_once = micro_batch(training) or self.plan.batch
+        run = Run(device_of(backend, device), at_once, self.plan.steps, self.examples.size(), self.dtype)
         self.choices = choose(backend, graph, run, wishes)
         self.source = spec.source(backend, choices=self.choices)
         self.state = initial_state(graph, self.seed, self.dtype, base_of(spec))
@@ -230,9 +230,10 @@ class _Job:
         parts = (driver, self.examples, self.training, self.plan, self.watch, folder / "checkpoints")
         end = Loop(*parts, write=log, facts=self.facts, hooks=hooks).run()
         epochs, chosen = end.epoch - 1, "best" if "validation" in self.examples.parts and end.best_epoch else "last"
-        test = _test(driver, self.examples, self.plan, folder, chosen)
         known = self.examples.parts
-        train = evaluate(driver, known["train"], self.plan.batch) if set(known) == {"train"} else None
+        with averages(driver, self.training):
+            test = _test(driver, self.examples, self.plan, folder, chosen)
+            train = evaluate(driver, known["train"], self.plan.batch) if set(known) == {"train"} else None
         if test is not None:
             line = {"epoch": epochs, "step": end.step, "test": test, "checkpoint": chosen}
             folders.append(folder / "metrics.jsonl", line)
@@ -247,17 +248,6 @@ def run_texts(spec: Compiled, overrides: Mapping[str, object]) -> dict[str, str]
     files = SpecFiles(spec.path, spec.sources, spec.graph.name)
     files.apply({**spec.settings, **overrides})
     return files.files()
-
-
-LATER = {"accumulate": "accumulate", "ema": "ema", "objectives": 'minimize("pattern")'}
-
-
-def _refuse_later_settings(spec: Compiled, training: Training) -> None:
-    """What the language has and this version cannot do yet is refused, never left out in silence."""
-    for key, shown in LATER.items():
-        if training.settings.get(key, 1) != 1:
-            diagnostic = Diagnostic("E0420", f"{shown} is not available in this version", training.span)
-            raise SpecError((diagnostic,), dict(spec.sources))
 
 
 def _chunked(driver: Driver, examples: Examples, graph: Graph, plan: Plan) -> Plan:

@@ -14,6 +14,7 @@ from nnspec.data import NOTHING, Memory, column_names, count, read_inputs
 from nnspec.data.errors import DataError
 from nnspec.diagnostics import SpecError
 from nnspec.record import Record
+from nnspec.train.checkpoint import averaged
 from nnspec.train.errors import TrainError
 from nnspec.train.evaluate import evaluate, outputs
 from nnspec.train.files import write
@@ -218,7 +219,7 @@ def _of_run(run: Run, backend: str | None, dtype: str | None, checkpoint: str | 
         dtype or str(run.resolved["dtype"]),
         int(run.resolved["seed"]),
         int(run.resolved["plan"]["batch"]),
-        stored.weights,
+        averaged(stored.weights, stored.optimizer),
         memory,
         code if code.is_file() else None,
         checkpoint or run.preferred,

@@ -122,41 +122,57 @@ class _Check:
             self.notes += check_differences(self.graph, driver, self.start, self.batch, self.seed, self.ledger)
 
     def step(self, step: int, steps: int, state: State, optimizer: State) -> tuple[State, State]:
-        """One step of every backend from one state; returns the reference's state after it."""
+        """One step of every backend from one state, an update for each objective; the reference's state after it."""
+        training = self.graph.training
+        objectives = [o.pattern for o in training.objectives] if training is not None else [""]
+        for index, pattern in enumerate(objectives):
+            named = f"minimize({pattern})" if len(objectives) > 1 else "minimize"
+            # Between the updates of a step, an optimizer's own count of steps is that of the last whole step.
+            before = {**optimizer, "step": np.array(step - 1, dtype=np.int64)} if optimizer else optimizer
+            state, optimizer = self.objective(index, named, self.rates(step, steps), step, state, before)
+        return state, {**optimizer, "step": np.array(step, dtype=np.int64)} if optimizer else optimizer
+
+    def objective(
+        self, index: int, named: str, rates: tuple[float, ...], step: int, state: State, optimizer: State
+    ) -> tuple[State, State]:
         reference = self.drivers[self.reference]
-        wanted = self.forward(reference, state, step)
-        rates = self.rates(step, steps)
-        after = self.updated(reference, wanted[2], optimizer, rates)
+        wanted = self.forward(reference, state, step, index)
+        after = self.updated(reference, wanted[2], optimizer, rates, index)
         for name, driver in self.drivers.items():
             if name == self.reference:
                 continue
-            outputs, loss, gradients = self.forward(driver, state, step)
+            outputs, loss, gradients = self.forward(driver, state, step, index)
             for key, value in outputs.items():
                 self.ledger.add("output", key, name, value, wanted[0][key], self.allowed)
-            self.ledger.add("loss", "minimize", name, np.array(loss), np.array(wanted[1]), self.allowed)
+            self.ledger.add("loss", named, name, np.array(loss), np.array(wanted[1]), self.allowed)
             for path, value in wanted[2].items():
                 self.ledger.add("gradient", path, name, gradients[path], value, self.allowed)
             if after is not None:
-                found = self.updated(driver, wanted[2], optimizer, rates)
+                found = self.updated(driver, wanted[2], optimizer, rates, index)
                 assert found is not None
                 for path, value in after[0].items():
                     self.ledger.add("update", path, name, found[0][path], value, self.update_tolerance(path))
+                for path, value in after[1].items():
+                    if path.endswith("/ema"):
+                        self.ledger.add("average", path, name, found[1][path], value, self.update_tolerance(path))
         return after if after is not None else (state, optimizer)
 
-    def forward(self, driver: Driver, state: State, step: int) -> tuple[dict[str, Array], float, dict[str, Array]]:
+    def forward(
+        self, driver: Driver, state: State, step: int, objective: int
+    ) -> tuple[dict[str, Array], float, dict[str, Array]]:
         driver.load(state)
         outputs = driver.outputs(self.batch, training=True)
         driver.load(state)  # running statistics moved
-        loss, gradients = driver.gradients(self.batch, step=step)
+        loss, gradients = driver.gradients(self.batch, step=step, objective=objective)
         return outputs, loss, gradients
 
     def updated(
-        self, driver: Driver, gradients: State, optimizer: State, rates: tuple[float, ...]
+        self, driver: Driver, gradients: State, optimizer: State, rates: tuple[float, ...], objective: int
     ) -> tuple[dict[str, Array], dict[str, Array]] | None:
         if self.graph.training is None:
             return None
         driver.load_optimizer(optimizer)
-        driver.update(gradients, rates)
+        driver.update(gradients, rates, objective)
         return driver.state(), driver.optimizer_state()
 
     def rates(self, step: int, steps: int) -> tuple[float, ...]:

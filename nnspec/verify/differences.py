@@ -45,7 +45,8 @@ def check_differences(graph: Graph, driver: Driver, state: State, batch: State, 
 
 
 def _blocked(graph: Graph) -> str:
-    modules = [*graph.root.modules(), *([graph.training.objective] if graph.training is not None else [])]
+    objectives = graph.training.objectives if graph.training is not None else ()
+    modules = [*graph.root.modules(), *(objective.module for objective in objectives)]
     for module in modules:
         for item in module.flat():
             name = _BLOCKS_GRADIENT.get(type(getattr(item, "op", None)).__name__)

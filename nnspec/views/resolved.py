@@ -9,7 +9,7 @@ from nnspec.ir.graph import Call, Choice, Declare, Graph, Loop, Module, Node, Se
 from nnspec.views.wording import full, quoted, show, title
 
 if TYPE_CHECKING:
-    from nnspec.ir.graph import DataSpec, Item, Training
+    from nnspec.ir.graph import DataSpec, Item, Objective, Training
 
 INDENT = "    "
 
@@ -46,13 +46,14 @@ class _Writer:
             yield f"{INDENT}output {name} = {self.name(value)}    # {value.type}"
         yield "}"
 
-    def objective(self, training: Training) -> Iterator[str]:
-        """The operations of `minimize`, and its value."""
-        module = training.objective
-        for formal, actual in zip(module.inputs, training.reads, strict=False):
+    def objective(self, objective: Objective) -> Iterator[str]:
+        """The operations of one `minimize`, and its value."""
+        module = objective.module
+        for formal, actual in zip(module.inputs, objective.reads, strict=False):
             self.names[formal] = self.name(actual)
         yield from self.items(module.items, INDENT)
-        yield f"{INDENT}minimize = {self.name(module.outputs[0])}"
+        key = "minimize" if objective.pattern == "*" else f"minimize({quoted(objective.pattern)})"
+        yield f"{INDENT}{key} = {self.name(module.outputs[0])}"
 
     def items(self, items: list[Item], indent: str) -> Iterator[str]:
         for item in items:
@@ -139,7 +140,8 @@ def _train(graph: Graph, training: Training) -> Iterator[str]:
     yield "train {"
     writer = _Writer(graph)
     list(writer.model())  # gives the values of the model the names they had there
-    yield from writer.objective(training)
+    for objective in training.objectives:
+        yield from writer.objective(objective)
     for group in training.groups:
         key = "optimizer" if group.pattern == "*" else f"optimizer({quoted(group.pattern)})"
         yield f"{INDENT}{key} = {show(group.optimizer) if group.optimizer is not None else 'frozen'}"

@@ -29,6 +29,7 @@ SLOTS = {
     "ScaleByRmsState.nu": "square_avg",
     "ScaleByRssState.sum_of_squares": "sum",
     "TraceState.trace": "momentum_buffer",
+    "AverageState.average": "ema",
 }
 
 
@@ -62,6 +63,7 @@ class Driver:
         steps = getattr(self.module, "train_steps", None)
         self._counts = steps is not None and "count" in inspect.signature(steps).parameters
         self._steps = 0
+        self.objectives = tuple(getattr(self.module, "OBJECTIVES", ()))
         make = self.module.Model.init
         self._given = ("key",) if "key" in inspect.signature(make).parameters else ()
         self._model: Any = None
@@ -87,13 +89,19 @@ class Driver:
         """The state of the optimizer, zeros before the first step."""
         if self._opt_state is None and hasattr(self.module, "optimizer"):
             with self._working():
-                form = jax.eval_shape(self.module.optimizer(_NO_RATES if self._many() else 0.0).init, self._form)
+                form = self._optimizer_form()
                 self._opt_state = jax.tree.map(lambda leaf: jax.device_put(np.zeros(leaf.shape, leaf.dtype)), form)
         return self._opt_state
 
     @opt_state.setter
     def opt_state(self, state: Any) -> None:
         self._opt_state = state
+
+    def _optimizer_form(self) -> Any:
+        rates: Any = _NO_RATES if self._many() else 0.0
+        if not self.objectives:
+            return jax.eval_shape(self.module.optimizer(rates).init, self._form)
+        return {k: jax.eval_shape(self.module.optimizer(rates, k).init, self._form) for k in self.objectives}
 
     @contextmanager
     def _working(self) -> Iterator[None]:
@@ -118,12 +126,13 @@ class Driver:
         with self._working():
             return {path: np.array(leaf) for path, leaf in self.module.to_state(self.model).items()}
 
-    def _trained(self, tree: Any) -> dict[str, Any]:
-        """The leaves of a tree of the model's form that some optimizer updates, by path."""
+    def _trained(self, tree: Any, objective: int) -> dict[str, Any]:
+        """The leaves of a tree of the model's form that some optimizer updates for an objective, by path."""
         found = self.module.to_state(tree)
         if not hasattr(self.module, "labels"):
             return {path: leaf for path, leaf in found.items() if not path.endswith(_BUFFERS)}
-        rules = self.module.to_state(self.module.labels(self._form))
+        given = self.objectives[objective : objective + 1]
+        rules = self.module.to_state(self.module.labels(self._form, *given))
         return {path: leaf for path, leaf in found.items() if rules[path] != "frozen"}
 
     def optimizer_state(self) -> dict[str, Array]:
@@ -160,7 +169,7 @@ class Driver:
                 slot = SLOTS.get(f"{type(holder).__name__}.{key.name}")
                 if slot is not None:
                     return f"{self.module.path_of(keys[depth + 1 :])}/{slot}"
-                if key.name == "count":
+                if key.name in ("count", "steps"):
                     return None
             holder = _child(holder, key)
         raise AssertionError(f"an optimizer state of unknown form: {jax.tree_util.keystr(keys)}")
@@ -173,22 +182,25 @@ class Driver:
             found = self._call(function, self.model, self._batch(batch), training=training, key=self._key(1))
             return {name: np.array(value) for name, value in found.items()}
 
-    def gradients(self, batch: State, *, step: int = 1) -> tuple[float, dict[str, Array]]:
+    def gradients(self, batch: State, *, step: int = 1, objective: int = 0) -> tuple[float, dict[str, Array]]:
         with self._working():
             given = self._batch(batch)
-            found = self._call(self.module.gradients, self.model, given, step=step, key=self._key(step))
+            named = {"objective": self.objectives[objective]} if self.objectives else {}
+            found = self._call(self.module.gradients, self.model, given, step=step, key=self._key(step), **named)
             value, grads, *after = found
             if after:
                 self.model = after[0]
-            return float(value), {path: np.array(g) for path, g in self._trained(grads).items()}
+            return float(value), {path: np.array(g) for path, g in self._trained(grads, objective).items()}
 
-    def update(self, gradients: State, lr: tuple[float, ...]) -> None:
-        self._steps += 1
+    def update(self, gradients: State, lr: tuple[float, ...], objective: int = 0) -> None:
+        self._steps += objective == max(len(self.objectives) - 1, 0)
         with self._working():
             held = self.module.to_state(self._form)
             full = {p: gradients[p] if p in gradients else np.zeros(leaf.shape) for p, leaf in held.items()}
             grads = self.module.from_state(self._form, full)
-            self.model, self.opt_state = self._jit("update")(self.model, self.opt_state, grads, self._rates(lr))
+            named = {"objective": self.objectives[objective]} if self.objectives else {}
+            function = self._jit("update", static=("objective",))
+            self.model, self.opt_state = function(self.model, self.opt_state, grads, self._rates(lr), **named)
 
     def train_steps(self, data: State, order: Array, lr: Array, *, first_step: int) -> Array:
         with self._working():

@@ -52,7 +52,7 @@ def _print(graph: Graph, options: Options, reserved: frozenset[str]) -> tuple[st
 def _clashes(facts: Facts, text: str) -> frozenset[str]:
     """Names of the spec that the file needs for something else: functions that it carries or defines, imports."""
     program = facts.program
-    definitions = [*program.classes, *([program.objective] if program.objective is not None else [])]
+    definitions = [*program.classes, *(m.definition for m in program.objectives)]
     own = {d.name for d in program.classes}
     variables: set[str] = set()
     for definition in definitions:
@@ -125,12 +125,16 @@ def _print_main(program: Program, training: TrainingPrinter, out: Writer) -> Non
         groups = program.training.groups
         rates = [g.optimizer.lr.rate(1, 1, 3, 1) if g.optimizer is not None else 0.0 for g in groups]
         out.line(f"lr = {literal(rates[0]) if len(rates) == 1 else f'jnp.array({literal(rates)})'}")
-        out.line("opt_state = optimizer(lr).init(model)")
+        if training.several:
+            out.line("opt_state = {name: optimizer(lr, name).init(model) for name in OBJECTIVES}")
+        else:
+            out.line("opt_state = optimizer(lr).init(model)")
         with out.indented("for step in range(1, 4):"):
             given = ", step=step" if training.uses_step else ""
             given += ", key=jax.random.fold_in(key, step)" if training.has_key else ""
             out.line(f"model, opt_state, value = train_step(model, opt_state, batch, lr{given})")
-            out.line('print(f"step {step}: loss {value:.4f}")')
+            shown = "value.tolist()" if training.several else "value:.4f"
+            out.line(f'print(f"step {{step}}: loss {{{shown}}}")')
 
 
 def _random(kind: tuple[str, tuple[int, ...], int]) -> str:

@@ -45,7 +45,7 @@ class Facts:
         self.layout = LAYOUTS[form]
         self.form = self.layout.name if self.layout is not None else ""  # the helpers that the file carries
         self.needs: dict[ClassDef, Needs] = {}
-        for definition in [*program.classes, *([program.objective] if program.objective else [])]:
+        for definition in [*program.classes, *(m.definition for m in program.objectives)]:
             self.needs[definition] = self._of(definition)
 
     def _of(self, definition: ClassDef) -> Needs:

@@ -65,7 +65,8 @@ def obstacle(graph: Graph) -> str:
             return "batch_norm over one or three spatial axes"
         if kind in (*_CHANNELS_FIRST, "BatchNorm") and not x.batched:
             return f"{node.op.name} of a tensor that is the same for all examples"
-    if graph.training is not None and any(not isinstance(c, Value) for c in graph.training.objective.captures):
+    objectives = graph.training.objectives if graph.training is not None else ()
+    if any(not isinstance(captured, Value) for o in objectives for captured in o.module.captures):
         return "an objective that calls layers of the model"
     return ""
 

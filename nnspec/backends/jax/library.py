@@ -29,6 +29,7 @@ _STANDARD = {
     "partial": "from functools import partial",
     "Any": "from typing import Any",
     "ClassVar": "from typing import ClassVar",
+    "NamedTuple": "from typing import NamedTuple",
     "Self": "from typing import Self",
     "Iterable": "from collections.abc import Iterable",
 }

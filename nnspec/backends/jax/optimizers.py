@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nnspec.backends.objectives import print_objective_of
 from nnspec.backends.source import Writer, literal
+from nnspec.backends.values import pattern_test
 
 if TYPE_CHECKING:
     from nnspec.backends.program import Program
@@ -18,52 +20,70 @@ def has_labels(program: Program) -> bool:
     """Whether some leaves are updated differently from others, or not at all."""
     assert program.training is not None
     buffers = any(p.role == "buffer" for p in program.graph.root.parameters())
-    return buffers or len(program.training.groups) > 1 or any(g.optimizer is None for g in program.training.groups)
+    groups = program.training.groups
+    return buffers or len(program.objectives) > 1 or len(groups) > 1 or any(g.optimizer is None for g in groups)
 
 
 def print_optimizer(program: Program, out: Writer) -> None:
     training = program.training
     assert training is not None
-    labelled = has_labels(program)
+    labelled, several = has_labels(program), len(program.objectives) > 1
     names = _names(training)
+    if several:
+        print_objective_of(program, out)
     if labelled:
         _print_labels(program, names, out)
     out.blank(2)
     rate = "lr: Array | float" if len(training.groups) < 2 else "lr: Array"
-    with out.indented(f"def optimizer({rate}) -> optax.GradientTransformation:"):
+    with out.indented(f"def optimizer({rate}{', objective: str' * several}) -> optax.GradientTransformation:"):
         if not labelled:
             out.docstring("The update rule at a learning rate; its state does not depend on the rate.")
-            out.line(f"return {source(training.groups[0].optimizer, 'lr')}")
+            out.line(f"return {_rule(training, training.groups[0].optimizer, 'lr')}")
         else:
             many = "at a learning rate a group" if len(training.groups) > 1 else "at a learning rate"
             out.docstring(f"The update rules {many}; their state does not depend on the rate.")
             entries = [
-                f"{literal(name)}: {source(g.optimizer, 'lr' if len(names) == 1 else f'lr[{k}]')}"
+                f"{literal(name)}: {_rule(training, g.optimizer, 'lr' if len(names) == 1 else f'lr[{k}]')}"
                 for k, (name, g) in enumerate(zip(names, training.groups, strict=True))
                 if g.optimizer is not None
             ]
             entries.append(f"{literal(FROZEN)}: optax.set_to_zero()")
             out.line(f"rules = {{{', '.join(entries)}}}")
-            out.line("return optax.multi_transform(rules, labels)")
+            labels = "partial(labels, objective=objective)" if several else "labels"
+            out.line(f"return optax.multi_transform(rules, {labels})")
     _print_update(program, labelled, out)
+
+
+def _rule(training: Training, optimizer: Optimizer | None, lr: str) -> str:
+    decay = training.settings.get("ema")
+    rule = source(optimizer, lr)
+    return f"optax.chain({rule}, average({literal(decay)}))" if decay else rule
 
 
 def _print_update(program: Program, labelled: bool, out: Writer) -> None:
     model, training = program.root.name, program.training
     assert training is not None
+    several = len(program.objectives) > 1
     out.blank(2)
-    arguments = f"model: {model}, opt_state: optax.OptState, grads: {model}, lr: Array | float"
-    with out.indented(f"def update({arguments}) -> tuple[{model}, optax.OptState]:"):
-        out.docstring("One step of the optimizer.")
+    kind = "dict[str, optax.OptState]" if several else "optax.OptState"
+    arguments = f"model: {model}, opt_state: {kind}, grads: {model}, lr: Array | float{', objective: str' * several}"
+    with out.indented(f"def update({arguments}) -> tuple[{model}, {kind}]:"):
+        out.docstring("One update for an objective." if several else "One step of the optimizer.")
         norm, value = training.settings.get("clip_norm"), training.settings.get("clip_value")
+        given = ", objective" * several
         if norm and labelled:
-            out.line("grads = without_frozen(grads, labels(model))")
+            out.line(f"grads = without_frozen(grads, labels(model{given}))")
         if value:
             out.line(f"grads = clip_values(grads, {literal(float(value))})")  # type: ignore[arg-type]  # a checked number
         if norm:
             out.line(f"grads = clip_norm(grads, {literal(float(norm))})")  # type: ignore[arg-type]  # a checked number
-        out.line("updates, opt_state = optimizer(lr).update(grads, opt_state, model)")
-        out.line("return optax.apply_updates(model, updates), opt_state")
+        if several:
+            out.line("rule = optimizer(lr, objective)")
+            out.line("updates, state = rule.update(grads, opt_state[objective], model)")
+            out.line("return optax.apply_updates(model, updates), {**opt_state, objective: state}")
+        else:
+            out.line("updates, opt_state = optimizer(lr).update(grads, opt_state, model)")
+            out.line("return optax.apply_updates(model, updates), opt_state")
 
 
 def _names(training: Training) -> list[str]:
@@ -77,32 +97,30 @@ def _print_labels(program: Program, names: list[str], out: Writer) -> None:
     training, model = program.training, program.root.name
     assert training is not None
     out.blank(2)
-    with out.indented(f"def labels(model: {model}) -> {model}:"):
-        out.docstring("Which rule updates each leaf, a tree of the model's form.")
+    several = len(program.objectives) > 1
+    with out.indented(f"def labels(model: {model}{', objective: str' * several}) -> {model}:"):
+        for_one = " for an objective" * several
+        out.docstring(f"Which rule updates each leaf{for_one}, a tree of the model's form.")
         out.blank()
         with out.indented("def label(keys: Any, leaf: Array) -> str:"):
             out.line("path = path_of(keys)")
             if any(p.role == "buffer" for p in program.graph.root.parameters()):
                 with out.indented('if path.endswith((".running_mean", ".running_var")):'):
                     out.line(f"return {literal(FROZEN)}")
+            if several:
+                with out.indented("if objective_of(path) != objective:"):
+                    out.line(f"return {literal(FROZEN)}")
             for name, group in reversed(list(zip(names, training.groups, strict=True))):
                 found = literal(name if group.optimizer is not None else FROZEN)
                 if group.pattern == "*":
                     out.line(f"return {found}")
                     break
-                with out.indented(f"if {_test(group.pattern)}:"):
+                with out.indented(f"if {pattern_test(group.pattern)}:"):
                     out.line(f"return {found}")
             else:
                 out.line(f"return {literal(FROZEN)}")
         out.blank()
         out.line("return tree_map_with_path(label, model)")
-
-
-def _test(pattern: str) -> str:
-    below = f"path.startswith({literal(pattern + '.')})"
-    if any(c in pattern for c in "*?["):
-        return f"fnmatchcase(path, {literal(pattern)}) or {below}"
-    return f"path == {literal(pattern)} or {below}"
 
 
 def source(optimizer: Optimizer | None, lr: str) -> str:

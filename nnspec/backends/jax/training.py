@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nnspec.backends.describe import loss_doc
 from nnspec.backends.jax.init import ClassInit
 from nnspec.backends.jax.metrics import measure
 from nnspec.backends.jax.module import ClassPrinter
-from nnspec.backends.jax.optimizers import print_optimizer
+from nnspec.backends.jax.steps import StepPrinter
 from nnspec.backends.metrics import key as metric_key
+from nnspec.backends.metrics import objective_keys
 from nnspec.backends.open_sizes import noise_shape
 from nnspec.backends.source import Writer, literal
 from nnspec.backends.values import field_of
@@ -17,7 +19,7 @@ from nnspec.ir.graph import Layer, Module
 if TYPE_CHECKING:
     from nnspec.backends.base import Options
     from nnspec.backends.jax.facts import Facts
-    from nnspec.backends.program import ClassDef, Program
+    from nnspec.backends.program import ClassDef, Minimized, Program
     from nnspec.ir.graph import Field, Graph, Value
 
 BATCH = "batch: dict[str, Array]"
@@ -35,7 +37,8 @@ class TrainingPrinter:
         self.needs = facts.needs[program.root]
         self.noises = program.fields("noise")
         self.has_key = self.needs.key or bool(self.noises)
-        self.objective = ClassPrinter(program.objective, facts, dict(printed), {}) if program.objective else None
+        self.several = len(program.objectives) > 1
+        self.losses = [(m, ClassPrinter(m.definition, facts, dict(printed), {})) for m in program.objectives]
         self.uses_step = program.training is not None and program.training.uses_step
 
     def print(self, renamed: dict[str, str], out: Writer) -> None:
@@ -45,14 +48,12 @@ class TrainingPrinter:
         if self.program.training is None:
             if self.options.verify:
                 self.print_projection(out)
-                self.print_gradients(out)
+                StepPrinter(self).print_gradients(out)
             return
         self.print_weights(out)
-        self.print_loss(out)
-        self.print_gradients(out)
-        print_optimizer(self.program, out)
-        self.print_step(out)
-        self.print_steps(out)
+        for minimized, printer in self.losses:
+            self.print_loss(minimized, printer, out)
+        StepPrinter(self).print(out)
         self.print_evaluate(out)
 
     # ---------------------------------------------------------------- state by path
@@ -191,31 +192,28 @@ class TrainingPrinter:
     def penalised(self) -> dict[tuple[str, ...], str]:
         """The sets of paths under penalties, each with the name of the function that selects them."""
         found: dict[tuple[str, ...], str] = {}
-        assert self.program.objective is not None
-        for item in self.program.objective.module.flat():
+        for item in (item for m in self.program.objectives for item in m.definition.module.flat()):
             paths = getattr(getattr(item, "op", None), "paths", None)
             if paths is not None and tuple(paths) not in found:
                 found[tuple(paths)] = "weights" if not found else f"weights_{len(found) + 1}"
         return found
 
-    def print_loss(self, out: Writer) -> None:
-        objective, training = self.program.objective, self.program.training
-        assert objective is not None and training is not None and self.objective is not None
+    def print_loss(self, minimized: Minimized, printer: ClassPrinter, out: Writer) -> None:
+        objective, step = minimized.definition, minimized.step
         body = Writer()
         body.depth = 1
-        self.objective.weights = self.penalised()
-        self.objective.forward(objective.body, body)
+        printer.weights = self.penalised()
+        printer.forward(objective.body, body)
         (result,) = objective.returns
-        value = self.objective.argument(result)
-        step = objective.inputs[len(training.reads)] if training.uses_step else ""
+        value = printer.argument(result)
         out.blank(2)
         kind = f"tuple[Array, {self.model}]" if self.needs.own else "Array"
         arguments = self.arguments("step", "training", "key")
-        with out.indented(f"def loss(model: {self.model}, {BATCH}{arguments}) -> {kind}:"):
-            doc = "What training minimises, averaged over the batch"
+        with out.indented(f"def loss{minimized.suffix}(model: {self.model}, {BATCH}{arguments}) -> {kind}:"):
+            doc = loss_doc(self.program, minimized).removesuffix(".")
             out.docstring(f"{doc}; and the model with its statistics moved on." if self.needs.own else f"{doc}.")
             key = self.bind_noise(out)
-            self.read_values(list(zip(training.reads, objective.inputs, strict=False)), key, out)
+            self.read_values(list(zip(minimized.objective.reads, objective.inputs, strict=False)), key, out)
             if step and step != "step":
                 out.line(f"{step} = step")
             for index, name in enumerate(objective.captures):
@@ -260,92 +258,6 @@ class TrainingPrinter:
         definition = next(d for d in self.program.classes if owner in d.modules)
         return self.locate(owner) + self.printed[definition].locate(captured.name)
 
-    # ---------------------------------------------------------------- gradients and steps
-
-    def print_gradients(self, out: Writer) -> None:
-        out.blank(2)
-        own = self.needs.own
-        results = f"tuple[Array, {self.model}, {self.model}]" if own else f"tuple[Array, {self.model}]"
-        out.line("@jax.jit")
-        with out.indented(f"def gradients(model: {self.model}, {BATCH}{self.arguments('step', 'key')}) -> {results}:"):
-            what = "The loss of a batch in training and its gradient, a tree of the model's form"
-            out.docstring(f"{what};\nand the model with its running statistics moved on." if own else f"{what}.")
-            self.print_value_and_grad(out)
-            out.line(f"return value, grads{', model' if own else ''}")
-
-    def print_value_and_grad(self, out: Writer) -> None:
-        given = "model, batch"
-        given += ", step=step" if self.uses_step and self.program.training is not None else ""
-        given += ", training=True" if self.needs.training else ""
-        given += ", key=key" if self.has_key else ""
-        if self.needs.own:
-            out.line("grad = jax.value_and_grad(loss, has_aux=True)")
-            out.line(f"(value, model), grads = grad({given})")
-        else:
-            out.line(f"value, grads = jax.value_and_grad(loss)({given})")
-
-    def print_step(self, out: Writer) -> None:
-        out.blank(2)
-        out.line("@partial(jax.jit, donate_argnums=(0, 1))")
-        arguments = (
-            f"model: {self.model}, opt_state: optax.OptState, {BATCH}, lr: Array | float{self.arguments('step', 'key')}"
-        )
-        with out.indented(f"def train_step({arguments}) -> tuple[{self.model}, optax.OptState, Array]:"):
-            out.docstring("One update from one batch; model and opt_state are given up to their successors.")
-            self.print_value_and_grad(out)
-            out.line("model, opt_state = update(model, opt_state, grads, lr)")
-            out.line("return model, opt_state, value")
-
-    def print_steps(self, out: Writer) -> None:
-        scan = self.facts.steps == "scan"
-        counted = self.uses_step or self.has_key
-        arguments = f"model: {self.model}, opt_state: optax.OptState, data: dict[str, Array]"
-        kind = "Array" if scan else "np.ndarray"
-        arguments += f", order: {kind}, lr: {kind}"
-        arguments += ", key: Array | None = None" if self.has_key else ""
-        arguments += ", first_step: Array | int = 1" if counted else ""
-        arguments += ", count: Array | int | None = None" if scan else ""
-        out.blank(2)
-        if scan:
-            out.line("@partial(jax.jit, donate_argnums=(0, 1))")
-        result = f"tuple[{self.model}, optax.OptState, {'Array' if scan else 'np.ndarray'}]"
-        with out.indented(f"def train_steps({arguments}) -> {result}:"):
-            doc = "One update for each row of `order`, which holds the examples of a batch; their losses."
-            if scan:
-                out.docstring(f"{doc}\n\nOf the rows only the first `count`: one compiled loop serves any number.")
-                self.print_scan(counted, out)
-            else:
-                out.docstring(doc)
-                self.print_loop(counted, out)
-
-    def step_arguments(self) -> str:
-        given = ", step=step" if self.uses_step else ""
-        return given + (", key=None if key is None else jax.random.fold_in(key, step)" if self.has_key else "")
-
-    def print_scan(self, counted: bool, out: Writer) -> None:
-        out.blank()
-        with out.indented("def one(k: Array, state: Any) -> Any:"):
-            out.line("model, opt_state, losses = state")
-            if counted:
-                out.line("step = first_step + k")
-            out.line("batch = select(data, order[k])")
-            call = f"train_step(model, opt_state, batch, lr[k]{self.step_arguments()})"
-            out.line(f"model, opt_state, value = {call}")
-            out.line("return model, opt_state, losses.at[k].set(value)")
-        out.blank()
-        out.line("start = (model, opt_state, jnp.zeros(len(order)))")
-        out.line("return lax.fori_loop(0, len(order) if count is None else count, one, start)")
-
-    def print_loop(self, counted: bool, out: Writer) -> None:
-        out.line("losses = []")
-        rows = "enumerate(zip(order, lr, strict=True), first_step)" if counted else "zip(order, lr, strict=True)"
-        with out.indented(f"for {'step, (rows, rate)' if counted else 'rows, rate'} in {rows}:"):
-            out.line("batch = select(data, rows)")
-            call = f"train_step(model, opt_state, batch, rate{self.step_arguments()})"
-            out.line(f"model, opt_state, value = {call}")
-            out.line("losses.append(value)")
-        out.line("return model, opt_state, np.array(jax.device_get(losses))")
-
     def print_evaluate(self, out: Writer) -> None:
         training = self.program.training
         assert training is not None
@@ -355,14 +267,20 @@ class TrainingPrinter:
         with out.indented(f"def evaluate({arguments}) -> tuple[Array, dict[str, Array]]:"):
             off = ["noise layers off"] * self.needs.training + ["running statistics in use"] * self.needs.own
             out.docstring(f"Loss and metrics of a batch{', with ' + ' and '.join(off) if off else ''}.")
-            value = "value, _ =" if self.needs.own else "value ="
-            out.line(f"{value} loss(model, batch{self.passed('step', 'key')})")
-            if not training.metrics:
-                out.line("return value, {}")
-                return
-            self.print_metrics(out)
+            rest = ", _" if self.needs.own else ""
+            names = [f"value{m.suffix}" for m in self.program.objectives]
+            for name, minimized in zip(names, self.program.objectives, strict=True):
+                out.line(f"{name}{rest} = loss{minimized.suffix}(model, batch{self.passed('step', 'key')})")
+            entries = []
+            if self.several:
+                out.line(f"value = {' + '.join(names)}")
+                entries = [f"{literal(k)}: {n}" for k, n in zip(objective_keys(training), names, strict=True)]
+            if training.metrics:
+                entries += self.print_metrics(out)
+            out.line(f"return value, {{{', '.join(entries)}}}")
 
-    def print_metrics(self, out: Writer) -> None:
+    def print_metrics(self, out: Writer) -> list[str]:
+        """The entries of the metrics, after the call of the model that they read."""
         graph, training = self.program.graph, self.program.training
         assert training is not None
         results = [*graph.outputs.values(), *graph.taps.values()]
@@ -378,7 +296,7 @@ class TrainingPrinter:
                 field = field_of(graph, wanted)
                 sources.append(f"batch[{literal(field.name)}]" if field is not None else names[wanted])
             entries.append(f"{literal(metric_key(metric, training.metrics))}: {measure(metric, *sources)}")
-        out.line(f"return value, {{{', '.join(entries)}}}")
+        return entries
 
 
 def _draw(field: Field, graph: Graph) -> str:

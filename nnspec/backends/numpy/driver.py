@@ -39,7 +39,9 @@ class Driver:
         if hasattr(self.module, "SEED"):
             setattr(self.module, "SEED", seed)  # noqa: B010  # a constant of the emitted file
         self.model = self.module.initialise(self.module.Model(), self.dtype.type, seed)
-        self.optimizer = self.module.make_optimizer(self.model) if hasattr(self.module, "make_optimizer") else []
+        self.made = self.module.make_optimizer(self.model) if hasattr(self.module, "make_optimizer") else []
+        self.objectives = tuple(self.made) if isinstance(self.made, dict) else ()
+        self.optimizer = [one for k in self.objectives for one in self.made[k]] if self.objectives else self.made
         self._data: tuple[Any, dict[str, Array]] | None = None
 
     # ---------------------------------------------------------------- state
@@ -70,22 +72,24 @@ class Driver:
             found = self.module.outputs(self.model, self._batch(batch), training)
         return {name: np.asarray(value) for name, value in found.items()}
 
-    def gradients(self, batch: State, *, step: int = 1) -> tuple[float, dict[str, Array]]:
+    def gradients(self, batch: State, *, step: int = 1, objective: int = 0) -> tuple[float, dict[str, Array]]:
+        given = self.objectives[objective : objective + 1]
         with np.errstate(all="ignore"):
-            value, found = self.module.gradients(self.model, self._batch(batch), step)
+            value, found = self.module.gradients(self.model, self._batch(batch), step, *given)
         return float(value), found
 
-    def update(self, gradients: State, lr: tuple[float, ...]) -> None:
-        for optimizer in self.optimizer:
+    def update(self, gradients: State, lr: tuple[float, ...], objective: int = 0) -> None:
+        optimizers = self.made[self.objectives[objective]] if self.objectives else self.made
+        for optimizer in optimizers:
             for path, parameter in optimizer.parameters.items():
                 parameter.grad[...] = gradients[path]
         with np.errstate(all="ignore"):
-            self.module.update(self.optimizer, lr)
+            self.module.update(optimizers, lr)
 
     def train_steps(self, data: State, order: Array, lr: Array, *, first_step: int) -> Array:
         held = self._held(data)
         with np.errstate(all="ignore"):
-            losses: Array = self.module.train_steps(self.model, self.optimizer, held, order, lr, first_step)
+            losses: Array = self.module.train_steps(self.model, self.made, held, order, lr, first_step)
         return losses
 
     def evaluate(self, batch: State) -> tuple[float, dict[str, float]]:

@@ -43,15 +43,17 @@ def emit(graph: Graph, options: Options = Options()) -> str:  # noqa: B008  # an
         body.blank(2)
         body.line(f"Model = {program.root.name}")
     functions.print(body)
-    _print_main(program, body)
+    _print_main(program, functions, body)
     return _file(graph, program, body.text(), options)
 
 
 def _keep_apart(program: Program) -> None:
     """Rename classes of the spec that are called like something the file carries."""
-    names = Names(defined())
+    known = defined()
+    names = Names(known)
     for definition in program.classes:
-        definition.name = names.fresh(definition.name)
+        wanted = f"{definition.name}Block" if definition.name in known else definition.name
+        definition.name = names.fresh(wanted)
 
 
 def _file(graph: Graph, program: Program, text: str, options: Options) -> str:
@@ -90,7 +92,7 @@ def _print_imports(out: Writer, code: str) -> None:
     out.line("import numpy as np")
 
 
-def _print_main(program: Program, out: Writer) -> None:
+def _print_main(program: Program, functions: Functions, out: Writer) -> None:
     """Three steps on random data, so that the file can be tried by running it."""
     out.blank(2)
     with out.indented('if __name__ == "__main__":'):
@@ -107,7 +109,8 @@ def _print_main(program: Program, out: Writer) -> None:
         out.line("optimizer = make_optimizer(model)")
         with out.indented("for step in range(1, 4):"):
             out.line(f"value = train_step(model, optimizer, batch, {literal(rates)}, step)")
-            out.line('print(f"step {step}: loss {value:.4f}")')
+            shown = "value" if functions.several else "value:.4f"
+            out.line(f'print(f"step {{step}}: loss {{{shown}}}")')
 
 
 def _random(kind: tuple[str, tuple[int, ...], int]) -> str:

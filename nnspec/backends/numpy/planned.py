@@ -117,6 +117,10 @@ def obstacle(graph: Graph) -> str:
     training = graph.training
     if training is None:
         return "nothing is trained"
+    if len(training.objectives) > 1:
+        return "there are several objectives"
+    if training.settings.get("accumulate", 1) != 1:
+        return "a step takes several batches"
     if graph.dims:
         return "sizes are open"
     if any(field.role == "noise" for field in graph.fields):

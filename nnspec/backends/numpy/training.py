@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from nnspec.backends.choices import value_of
 from nnspec.backends.metrics import key as metric_key
+from nnspec.backends.metrics import objective_keys
 from nnspec.backends.numpy import metrics
-from nnspec.backends.numpy.backward import Backward
 from nnspec.backends.numpy.choose import shards
-from nnspec.backends.numpy.forward import ClassPrinter, print_forward, print_return, print_unpack
-from nnspec.backends.numpy.members import Members, inner_writer
+from nnspec.backends.numpy.objective import ObjectivePrinter
 from nnspec.backends.numpy.planned import Planned
-from nnspec.backends.numpy.steps import Plan, kept
+from nnspec.backends.numpy.stepping import StepPrinter
 from nnspec.backends.open_sizes import noise_shape
 from nnspec.backends.source import Writer, literal
 from nnspec.backends.values import field_of, frozen_paths
@@ -20,6 +19,7 @@ from nnspec.ir.graph import Layer, Module
 
 if TYPE_CHECKING:
     from nnspec.backends.base import Options
+    from nnspec.backends.numpy.forward import ClassPrinter
     from nnspec.backends.numpy.steps import Facts
     from nnspec.backends.program import ClassDef, Program
     from nnspec.ir.graph import Field, Graph, Parameter, Value
@@ -49,6 +49,7 @@ class Functions:
         self.model = program.root.name
         self.noises = program.fields("noise")
         self.rng = self.root.plan.facts.rng or bool(self.noises)
+        self.several = len(program.objectives) > 1
         self.results: list[Value] = [*program.graph.outputs.values(), *program.graph.taps.values()]
         self.planned: Planned | None = None
         if options.optimize and program.training is not None and value_of(options.choices, "step") != "textbook":
@@ -60,35 +61,20 @@ class Functions:
     def prepare(self) -> None:
         """Plan the objective, which says whose gradients the model's `backward` takes."""
         facts = self.root.plan.facts
-        if self.program.objective is None:
+        if not self.program.objectives:
             names = list(self.program.graph.outputs)
             facts.outputs = [i for i in facts.outputs if i < len(names)]
             return
-        objective, training = self.program.objective, self.program.training
-        assert training is not None
-        taken = {*objective.inputs, *objective.captures}
+        definitions = [m.definition for m in self.program.objectives]
+        taken = {name for d in definitions for name in (*d.inputs, *d.captures)}
         self.penalties = _penalised(self.program, "weights" if "weights" not in taken else "penalised")
-        members = Members(objective, {})
-        places = {i: self.results.index(v) for i, v in enumerate(training.reads) if v in self.results}
-        needing = {i for i, place in places.items() if place in facts.outputs}
         if self.planned is not None:
-            needing = set()
             for known in self.known.values():
                 known.bare = True
-        self.plan = Plan(objective, members, self.known, "model", self.penalties).walk(needing)
-        self.model_cache = self.plan.pool.fresh("model_cache")
-        self.forward, self.body = inner_writer(1), inner_writer(1)
-        reverse = Backward(self.plan)
-        (result,) = self.plan.returned
-        self.given = reverse.variable(result)
-        if result in self.plan.needs and self.planned is None:
-            reverse.have.add(result)
-            reverse.reverse(self.plan.entries, self.body)
-        gradients = {places[i]: reverse.variable(("in", i)) for i in sorted(needing) if ("in", i) in reverse.have}
-        facts.outputs = [i for i in facts.outputs if i in gradients]
-        self.handed = [gradients[i] for i in facts.outputs]
-        self.keeps = kept(self.plan.entries)
-        print_forward(self.plan, self.plan.entries, self.forward)
+        self.losses = [ObjectivePrinter(self, minimized) for minimized in self.program.objectives]
+        facts.outputs = [i for i in facts.outputs if any(i in loss.gradients for loss in self.losses)]
+        for loss in self.losses:
+            loss.settle(facts.outputs)
 
     # ---------------------------------------------------------------- printing
 
@@ -106,11 +92,18 @@ class Functions:
                 self.print_gradients(out)
             return
         self.print_weights(out)
-        self.print_loss(out)
+        for loss in self.losses:
+            loss.print_loss(out)
+            if self.planned is None:
+                loss.print_backward(out)
         if self.planned is not None:
             self.print_planned(self.planned, out)
-        else:
-            self.print_backward(out)
+        if self.several:
+            entries = [
+                f"{literal(m.objective.pattern)}: (loss{m.suffix}, backward{m.suffix})" for m in self.program.objectives
+            ]
+            out.blank(2)
+            out.line(f"OBJECTIVES = {{{', '.join(entries)}}}")
         self.print_optimizer(out)
         self.print_gradients(out)
         self.print_steps(out)
@@ -198,50 +191,9 @@ class Functions:
                     out.line("parameters = named_parameters(model)")
                     out.line("return [parameters[name] for name in names]")
 
-    def loss_header(self, step: str = "step") -> str:
-        given = f"model: {self.model}, batch: dict[str, Array], {step}: int = 1, training: bool = False"
-        return f"def loss({given}) -> {'Array' if self.planned is not None else 'tuple[Array, Cache]'}:"
-
-    def print_loss(self, out: Writer) -> None:
-        objective, training = self.program.objective, self.program.training
-        assert objective is not None and training is not None
-        out.blank(2)
-        with out.indented(self.loss_header()):
-            cache = "" if self.planned is not None else ", and a cache for `backward`"
-            out.docstring(f"What training minimises, averaged over the batch{cache}.")
-            self.start("step", out)
-            if training.uses_step:
-                out.line(f"{objective.inputs[len(training.reads)]} = np.asarray(step, model.dtype)")
-            reads_model = self.read_values(out)
-            for name, captured in zip(objective.captures, objective.module.captures, strict=True):
-                out.line(f"{name} = model{self.locate(captured)}")
-            self.forward.flush(out)
-            self.names = ([self.model_cache] if reads_model and self.handed else []) + self.captured() + self.keeps
-            if self.planned is not None:
-                out.line(f"return {', '.join(objective.returns)}")
-            else:
-                print_return(objective.returns, self.names, out)
-
-    def captured(self) -> list[str]:
-        """Layers of the model that the reverse of the objective reads."""
-        assert self.program.objective is not None
-        return [n for n in self.program.objective.captures if any(f"{n}." in line for line in self.body.lines)]
-
-    def read_values(self, out: Writer) -> bool:
-        """Bind the names that the objective reads; says whether the model was run."""
-        objective, training = self.program.objective, self.program.training
-        assert objective is not None and training is not None
-        reads = list(zip(training.reads, objective.inputs, strict=False))
-        wanted = {value: name for value, name in reads if value in self.results}
-        if wanted:
-            targets = [wanted.get(value, "_") for value in self.results]
-            cache = [self.model_cache] if self.handed else self.rest
-            out.line(f"{', '.join([*targets, *cache])} = {self.call('training')}")
-        for value, name in reads:
-            field = field_of(self.program.graph, value)
-            if value not in self.results and field is not None:
-                out.line(f"{name} = batch[{literal(field.name)}]")
-        return bool(wanted)
+    def loss_header(self, suffix: str = "") -> str:
+        given = f"model: {self.model}, batch: dict[str, Array], step: int = 1, training: bool = False"
+        return f"def loss{suffix}({given}) -> {'Array' if self.planned is not None else 'tuple[Array, Cache]'}:"
 
     def locate(self, captured: object) -> str:
         """What stands after `model` for a layer or module by where it lives in the tree."""
@@ -254,18 +206,6 @@ class Functions:
             if owner in definition.modules:
                 return source + printer.members.locate(captured.name)
         raise AssertionError(f"{captured.path} has no class")
-
-    def print_backward(self, out: Writer) -> None:
-        out.blank(2)
-        with out.indented(f"def backward(model: {self.model}, {self.given}: Array, cache: Cache) -> None:"):
-            out.docstring("Backpropagation: adds to the gradient of every parameter.")
-            print_unpack(self.names, out)
-            if len(self.names) == 1:
-                out.lines.pop()
-                out.line(f"{self.names[0]} = cache")
-            self.body.flush(out)
-            if self.handed:
-                out.line(f"model.backward({', '.join([*self.handed, self.model_cache])})")
 
     # ---------------------------------------------------------------- the optimizer
 
@@ -280,16 +220,20 @@ class Functions:
         trained = tuple(i for i, group in enumerate(training.groups) if group.optimizer is not None)
         self.frozen = bool(frozen) or len(trained) < len(patterns)
         out.blank(2)
-        with out.indented(f"def make_optimizer(model: {self.model}) -> list[Optimizer]:"):
-            out.docstring("An optimizer for each group of parameters; rates are handed to every update.")
+        kind = "dict[str, list[Optimizer]]" if self.several else "list[Optimizer]"
+        with out.indented(f"def make_optimizer(model: {self.model}) -> {kind}:"):
+            for_each = "For each objective, an" if self.several else "An"
+            out.docstring(f"{for_each} optimizer for each group of parameters; rates are handed to every update.")
             if self.frozen:
                 out.line(f"freeze(model, {literal(patterns)}, {literal(trained)})")
-            out.line(f"groups = parameter_groups(model, {literal(patterns)})")
-            made = [
-                _make(group.optimizer, f"groups[{i}]") if group.optimizer is not None else f"Frozen(groups[{i}])"
-                for i, group in enumerate(training.groups)
-            ]
-            out.line(f"return [{', '.join(made)}]")
+            if self.several:
+                objectives = tuple(m.objective.pattern for m in self.program.objectives)
+                out.line(f"found = objective_groups(model, {literal(patterns)}, {literal(objectives)})")
+                made = ", ".join(self.made("groups"))
+                out.line(f"return {{name: [{made}] for name, groups in found.items()}}")
+            else:
+                out.line(f"groups = parameter_groups(model, {literal(patterns)})")
+                out.line(f"return [{', '.join(self.made('groups'))}]")
         out.blank(2)
         with out.indented("def update(optimizer: list[Optimizer], lr: Sequence[float]) -> None:"):
             out.docstring("One update from the gradients that the parameters hold.")
@@ -300,49 +244,56 @@ class Functions:
                     out.line(f"{name}(found, {literal(float(limit))})")
             with out.indented("for one, rate in zip(optimizer, lr):"):
                 out.line("one.update(float(rate))")
+            if training.settings.get("ema"):
+                out.line("optimizer[-1].update(0.0)")
+
+    def made(self, groups: str) -> list[str]:
+        """An object for each group of parameters, and one that averages."""
+        training = self.program.training
+        assert training is not None
+        found = [
+            _make(group.optimizer, f"{groups}[{i}]") if group.optimizer is not None else f"Frozen({groups}[{i}])"
+            for i, group in enumerate(training.groups)
+        ]
+        decay = training.settings.get("ema")
+        return [*found, f"Average({groups}, {literal(decay)})"] if decay else found
 
     # ---------------------------------------------------------------- steps
 
     def print_gradients(self, out: Writer) -> None:
         out.blank(2)
         result = "tuple[float, dict[str, Array]]"
-        with out.indented(f"def gradients(model: {self.model}, batch: dict[str, Array], step: int = 1) -> {result}:"):
-            out.docstring("The loss of a batch and its gradient by every trained parameter.")
+        given = f"model: {self.model}, batch: dict[str, Array], step: int = 1"
+        if self.several:
+            given += f", objective: str = {literal(self.program.objectives[0].objective.pattern)}"
+        with out.indented(f"def gradients({given}) -> {result}:"):
+            if self.several:
+                out.docstring("An objective of a batch and its gradient by every parameter that is updated for it.")
+            else:
+                out.docstring("The loss of a batch and its gradient by every trained parameter.")
             out.line("parameters = named_parameters(model)")
             with out.indented("for parameter in parameters.values():"):
                 out.line("parameter.grad[...] = 0.0")
             if self.planned is not None:
                 out.line(f"value = backpropagate(model, batch, {self.all_rows()}{self.step_rng('step')})")
             else:
+                if self.several:
+                    out.line("loss, backward = OBJECTIVES[objective]")
                 out.line("value, cache = loss(model, batch, step, training=True)")
                 out.line("backward(model, np.ones_like(value), cache)")
-            out.line("found = {n: p.grad.copy() for n, p in parameters.items() if p.trainable}")
+            if self.several:
+                out.line("patterns = tuple(OBJECTIVES)")
+                trained = "p.trainable and objective_of(n, patterns) == objective"
+            else:
+                trained = "p.trainable"
+            out.line(f"found = {{n: p.grad.copy() for n, p in parameters.items() if {trained}}}")
             out.line("return float(value), found")
 
     def print_steps(self, out: Writer) -> None:
-        head = f"model: {self.model}, optimizer: list[Optimizer]"
         if self.planned is not None:
-            self.print_planned_steps(head, out)
-            return
-        out.blank(2)
-        given = f"{head}, batch: dict[str, Array], lr: Sequence[float], step: int"
-        with out.indented(f"def train_step({given}) -> float:"):
-            out.docstring("One update from one batch; `lr` has a rate for each group of parameters.")
-            with out.indented("for one in optimizer:"):
-                out.line("one.zero_gradients()")
-            out.line("value, cache = loss(model, batch, step, training=True)")
-            out.line("backward(model, np.ones_like(value), cache)")
-            out.line("update(optimizer, lr)")
-            out.line("return float(value)")
-        out.blank(2)
-        given = f"{head}, data: dict[str, Array], order: Array, lr: Array, first_step: int = 1"
-        with out.indented(f"def train_steps({given}) -> Array:"):
-            out.docstring("One update for each row of `order`, the examples of a batch; their losses.")
-            out.line("losses = np.empty(len(order))")
-            with out.indented("for k, (rows, rates) in enumerate(zip(order, lr)):"):
-                out.line("batch = {name: values[rows] for name, values in data.items()}")
-                out.line("losses[k] = train_step(model, optimizer, batch, rates, first_step + k)")
-            out.line("return losses")
+            self.print_planned_steps(f"model: {self.model}, optimizer: list[Optimizer]", out)
+        else:
+            StepPrinter(self).print(out)
 
     @property
     def rest(self) -> list[str]:
@@ -423,23 +374,36 @@ class Functions:
             out.docstring("Loss and metrics of a batch, noise layers off and running statistics in use.")
             if self.noises or (self.root.plan.facts.rng and reads_model):
                 self.start("0", out)
-            out.line(f"{'value' if self.planned is not None else 'value, _'} = loss(model, batch)")
-            if not training.metrics:
-                out.line("return float(value), {}")
-                return
-            names = dict(zip(self.results, self.program.root.returns, strict=True))
-            targets = [name if value in wanted else "_" for value, name in names.items()]
-            if reads_model:
-                out.line(f"{', '.join([*targets, *self.rest])} = {self.call('False').replace(', False)', ')')}")
+            rest = "" if self.planned is not None else ", _"
+            names = [f"value{m.suffix}" for m in self.program.objectives]
+            for name, minimized in zip(names, self.program.objectives, strict=True):
+                out.line(f"{name}{rest} = loss{minimized.suffix}(model, batch)")
             entries = []
-            for metric in training.metrics:
-                read = []
-                for value in (metric.prediction, metric.target):
-                    field = field_of(self.program.graph, value)
-                    read.append(names[value] if value in names else f"batch[{literal(field.name)}]" if field else "")
-                name = literal(metric_key(metric, training.metrics))
-                entries.append(f"{name}: float({metrics.source(metric, *read)})")
+            if self.several:
+                out.line(f"value = {' + '.join(names)}")
+                keys = objective_keys(training)
+                entries = [f"{literal(k)}: float({n})" for k, n in zip(keys, names, strict=True)]
+            if training.metrics:
+                entries += self.measured(wanted, reads_model, out)
             out.line(f"return float(value), {{{', '.join(entries)}}}")
+
+    def measured(self, wanted: set[Value], reads_model: bool, out: Writer) -> list[str]:
+        """The entries of the metrics, after the call of the model that they read."""
+        training = self.program.training
+        assert training is not None
+        names = dict(zip(self.results, self.program.root.returns, strict=True))
+        targets = [name if value in wanted else "_" for value, name in names.items()]
+        if reads_model:
+            out.line(f"{', '.join([*targets, *self.rest])} = {self.call('False').replace(', False)', ')')}")
+        entries = []
+        for metric in training.metrics:
+            read = []
+            for value in (metric.prediction, metric.target):
+                field = field_of(self.program.graph, value)
+                read.append(names[value] if value in names else f"batch[{literal(field.name)}]" if field else "")
+            name = literal(metric_key(metric, training.metrics))
+            entries.append(f"{name}: float({metrics.source(metric, *read)})")
+        return entries
 
 
 def _make(optimizer: Optimizer, group: str) -> str:
@@ -458,8 +422,7 @@ def _make(optimizer: Optimizer, group: str) -> str:
 def _penalised(program: Program, name: str) -> dict[tuple[str, ...], str]:
     """The functions that select the weights under penalties, by the paths they select."""
     found: dict[tuple[str, ...], str] = {}
-    assert program.objective is not None
-    for item in program.objective.module.flat():
+    for item in (item for m in program.objectives for item in m.definition.module.flat()):
         paths = getattr(getattr(item, "op", None), "paths", None)
         if paths is not None and tuple(paths) not in found:
             found[tuple(paths)] = name if not found else f"{name}_{len(found) + 1}"

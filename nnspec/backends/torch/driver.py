@@ -48,7 +48,8 @@ class Driver:
             self.model = self.module.initialise(self.module.Model()).to(self.device, self.dtype)
         made = self.module.make_optimizer(self.model) if hasattr(self.module, "make_optimizer") else []
         self.optimizer = made
-        self.optimizers = made if isinstance(made, list) else [made]
+        self.optimizers = list(_flat(made))
+        self.objectives = tuple(getattr(self.module, "OBJECTIVES", ()))
         self.compiled = value_of(choices, "step") == "compile" and hasattr(self.module, "backward")
         if self.compiled:
             self.module.backward = _compiled(self.module.backward, self.device)  # type: ignore[attr-defined]  # emitted
@@ -155,18 +156,22 @@ class Driver:
     def _mode(self, training: bool) -> None:
         if training and hasattr(self.module, "start_training"):
             self.module.start_training(self.model)
-        else:
+        elif training or self.model.training:  # walking over all modules of a small model takes as long as running it
             self.model.train(training)
 
-    def gradients(self, batch: State, *, step: int = 1) -> tuple[float, dict[str, Array]]:
+    def gradients(self, batch: State, *, step: int = 1, objective: int = 0) -> tuple[float, dict[str, Array]]:
         with self._working():
             self.model.train()
             prepared = self._batch(batch)
             if hasattr(self.module, "gradients"):
-                value, found = self.module.gradients(self.model, prepared, step)
+                value, found = self.module.gradients(self.model, prepared, step, *self._objective(objective))
             else:
                 value, found = self._projected(prepared)
         return float(value.detach()), {path: g.detach().cpu().numpy().copy() for path, g in found.items()}
+
+    def _objective(self, index: int) -> tuple[str, ...]:
+        """What emitted functions of several objectives take beside: nothing where there is one."""
+        return self.objectives[index : index + 1]
 
     def _projected(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         value = self.module.loss(self.model, batch)
@@ -177,14 +182,14 @@ class Driver:
             zip(named, torch.autograd.grad(value, list(named.values()), materialize_grads=True), strict=True)
         )
 
-    def update(self, gradients: State, lr: tuple[float, ...]) -> None:
-        self._steps += 1
+    def update(self, gradients: State, lr: tuple[float, ...], objective: int = 0) -> None:
+        self._steps += objective == max(len(self.objectives) - 1, 0)
         with self._working():
             for path, parameter in self.model.named_parameters():
-                if parameter.requires_grad:
+                if parameter.requires_grad and path in gradients:
                     parameter.grad = torch.empty_like(parameter, requires_grad=False)  # in the parameter's layout
                     parameter.grad.copy_(torch.as_tensor(np.array(gradients[path])))
-            self.module.update(self.optimizer, lr)
+            self.module.update(self.optimizer, lr, *self._objective(objective))
 
     def train_steps(self, data: State, order: Array, lr: Array, *, first_step: int) -> Array:
         with self._working(), _tracing() if self.compiled else nullcontext():
@@ -216,6 +221,13 @@ class Driver:
         if tensor.is_floating_point():
             return tensor.to(self.device, self.dtype)
         return tensor.to(self.device)
+
+
+def _flat(made: Any) -> Iterator[Any]:
+    """The optimizers of a list, of a dict of lists, or one alone."""
+    if isinstance(made, Mapping):
+        made = [one for several in made.values() for one in several]
+    yield from made if isinstance(made, list) else [made]
 
 
 def _compiled(backward: Any, device: torch.device) -> Any:

@@ -14,7 +14,7 @@ from nnspec.backends.torch import activation, arithmetic, conv, linear, losses, 
 from nnspec.backends.torch.choose import memory_format
 from nnspec.backends.torch.initial import print_initialise
 from nnspec.backends.torch.module import ModulePrinter
-from nnspec.backends.torch.optimizers import CLASSES
+from nnspec.backends.torch.optimizers import CLASSES, TORCH
 from nnspec.backends.torch.training import print_training
 from nnspec.backends.values import sample_batch
 
@@ -29,9 +29,13 @@ _RESERVED = frozenset(
         "Adagrad",
         "Adam",
         "AdamW",
+        "Average",
         "F",
         "Iterable",
+        "OBJECTIVES",
         "Tensor",
+        "Tensors",
+        "Optimizer",
         "OrderedDict",
         "RMSprop",
         "SGD",
@@ -48,6 +52,7 @@ _RESERVED = frozenset(
         "make_optimizer",
         "math",
         "nn",
+        "objective_of",
         "outputs",
         "rmsprop",
         "rotary",
@@ -88,6 +93,8 @@ def emit(graph: Graph, options: Options = Options()) -> str:  # noqa: B008  # an
     out.docstring(file_doc(graph, "PyTorch"))
     out.blank()
     _print_imports(out, helpers.text() + body.text())
+    out.blank()
+    out.line("Tensors = dict[str, Tensor]  # by name")
     if helpers.lines:
         out.blank(2)
         out.block(helpers.text())
@@ -97,21 +104,24 @@ def emit(graph: Graph, options: Options = Options()) -> str:  # noqa: B008  # an
 
 
 def _print_imports(out: Writer, text: str) -> None:
-    out.line("from __future__ import annotations")
-    out.blank()
     standard = {"OrderedDict(": "from collections import OrderedDict", "math.": "import math"}
     found = sorted((line for mark, line in standard.items() if mark in text), key=lambda s: (s.startswith("from"), s))
     abstract = [name for name in ("Iterable", "Sequence") if f"{name}[" in text]
+    if "fnmatchcase(" in text:
+        found.append("from fnmatch import fnmatchcase")
     if abstract:
         found.append(f"from collections.abc import {', '.join(abstract)}")
     for line in found:
         out.line(line)
-    out.blank()
+    if found:
+        out.blank()
     out.line("import torch")
     if "F." in text:
         out.line("import torch.nn.functional as F")
     out.line("from torch import Tensor, nn" if "nn." in text else "from torch import Tensor")
-    for name in sorted(kind.lower() for kind in CLASSES if f"class {kind}:" in text):
+    if "Optimizer" in text:
+        out.line("from torch.optim import Optimizer")
+    for name in sorted(kind.lower() for kind in CLASSES[: len(TORCH)] if f"class {kind}:" in text):
         out.line(f"from torch.optim.{name} import {name}")
 
 
@@ -132,7 +142,8 @@ def _print_main(program: Program, out: Writer) -> None:
         out.line("optimizer = make_optimizer(model)")
         with out.indented("for step in range(1, 4):"):
             out.line(f"value = train_step(model, optimizer, batch, {literal(rates)}, step)")
-            out.line('print(f"step {step}: loss {value.item():.4f}")')
+            shown = "value.tolist()" if len(program.objectives) > 1 else "value.item():.4f"
+            out.line(f'print(f"step {{step}}: loss {{{shown}}}")')
 
 
 def _random(kind: tuple[str, tuple[int, ...], int]) -> str:

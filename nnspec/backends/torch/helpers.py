@@ -18,13 +18,7 @@ from torch.optim.rmsprop import rmsprop
 from torch.optim.sgd import sgd
 
 
-def attention(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    heads: int,
-    causal: bool = False,
-) -> Tensor:
+def attention(q: Tensor, k: Tensor, v: Tensor, heads: int, causal: bool) -> Tensor:
     """Scaled dot-product attention, the heads side by side on the last axis."""
     q, k, v = (x.reshape(*x.shape[:-1], heads, -1).transpose(-3, -2) for x in (q, k, v))
     y = F.scaled_dot_product_attention(q, k, v, is_causal=causal)
@@ -241,6 +235,31 @@ class RMSprop:
             weight_decay=0,
             centered=False,
         )
+
+    def zero_grad(self) -> None:
+        for p in self.params:
+            p.grad = None
+
+
+class Average:
+    """The moving average of parameters: a = w after the first step, then d * a + (1 - d) * w."""
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        decay: float,
+    ) -> None:
+        self.params = list(params)
+        self.decay = decay
+        self.state = {"ema": [p.detach().clone() for p in self.params]}
+        self.steps = [torch.zeros(()).float()]
+
+    @torch.no_grad()
+    def step(self, lr: float = 0) -> None:
+        share = 1 - self.decay if self.steps[0] else 1.0
+        self.steps[0] += 1
+        for average, p in zip(self.state["ema"], self.params, strict=True):
+            average.lerp_(p, share)
 
     def zero_grad(self) -> None:
         for p in self.params:

@@ -62,7 +62,7 @@ class ModulePrinter(Sequentials):
         definition = self.definition
         members = _inner(2)
         self.members(definition.body, members)
-        body = _Forward(2, definition)
+        body = ForwardWriter(2, definition)
         self.forward(definition.body, body, result=definition.returns[0] if len(definition.returns) == 1 else "")
         if len(definition.returns) != 1:
             body.line(f"return {', '.join(definition.returns)}")
@@ -222,7 +222,7 @@ class ModulePrinter(Sequentials):
 
     # ---------------------------------------------------------------- forward
 
-    def forward(self, body: list[Statement], out: _Forward, result: str = "") -> None:
+    def forward(self, body: list[Statement], out: ForwardWriter, result: str = "") -> None:
         """Statements as lines; with `result`, the last one returns that variable."""
         lines: list[Line] = []
         self.fresh = None
@@ -240,7 +240,9 @@ class ModulePrinter(Sequentials):
                 self.compound(statement, out)
                 self.fresh = None
                 self.products.forget()
-        if result:
+        if result and lines and lines[-1].target == result:
+            lines[-1] = lines[-1].replace(target="return")
+        elif result:
             lines.append(Line("return", result, dies=frozenset({result})))
         _flush(lines, out)
 
@@ -310,7 +312,7 @@ class ModulePrinter(Sequentials):
         assert form.call is not None, statement.use.op
         return form.call(statement.use, *self.arguments(statement))
 
-    def compound(self, statement: Statement, out: _Forward) -> None:
+    def compound(self, statement: Statement, out: ForwardWriter) -> None:
         if isinstance(statement, Group):
             self.forward(statement.body, out)
         elif isinstance(statement, ForEach):
@@ -321,7 +323,7 @@ class ModulePrinter(Sequentials):
             self.forward(statement.otherwise, otherwise)
             _if_else(out, statement.flag or statement.condition, then, otherwise)
 
-    def forward_loop(self, loop: ForEach, out: _Forward) -> None:
+    def forward_loop(self, loop: ForEach, out: ForwardWriter) -> None:
         if loop.carried and loop.initial != loop.carry:
             out.line(f"{loop.carry} = {self.read(loop.initial)}")
         if not loop.carried:
@@ -355,7 +357,7 @@ def _flush(lines: list[Line], out: Writer) -> None:
     lines.clear()
 
 
-class _Forward(Writer):
+class ForwardWriter(Writer):
     """Lines of `forward`: the constructor's arguments that it reads become attributes, and the lines say so."""
 
     def __init__(self, depth: int, definition: ClassDef, read: set[str] | None = None) -> None:
@@ -371,9 +373,9 @@ class _Forward(Writer):
                 self.read.add(name)
         super().line(text, note)
 
-    def inner(self) -> _Forward:
+    def inner(self) -> ForwardWriter:
         """For the body of a loop or a branch."""
-        return _Forward(self.depth + 1, self.definition, self.read)
+        return ForwardWriter(self.depth + 1, self.definition, self.read)
 
     def arguments(self) -> list[str]:
         """Those settled so far: what only `forward` reads becomes one when its line is made."""
@@ -391,7 +393,10 @@ def _inner(depth: int) -> Writer:
 
 
 def _if_else(out: Writer, condition: str, then: Writer, otherwise: Writer) -> None:
-    if then.lines:
+    short = _ternary(condition, then.lines, otherwise.lines)
+    if short:
+        out.line(short)
+    elif then.lines:
         out.line(f"if {condition}:")
         out.lines.extend(then.lines)
         if otherwise.lines:
@@ -400,3 +405,13 @@ def _if_else(out: Writer, condition: str, then: Writer, otherwise: Writer) -> No
     elif otherwise.lines:
         out.line(f"if {negated(condition)}:")
         out.lines.extend(otherwise.lines)
+
+
+def _ternary(condition: str, then: list[str], otherwise: list[str]) -> str:
+    """`skip = self.downsample(x) if self.has_downsample else x`, where both branches are as short as that."""
+    if not (len(then) == len(otherwise) == 1 and condition.startswith("self.")) or "#" in then[0] + otherwise[0]:
+        return ""
+    (target, _, one), (other, _, two) = (line.strip().partition(" = ") for line in (then[0], otherwise[0]))
+    simple = target == other and target.isidentifier() and not re.search(r" (?:if|for|lambda) ", one + two)
+    line = f"{target} = {one} if {condition} else {two}"
+    return line if simple and len(line) <= 72 else ""

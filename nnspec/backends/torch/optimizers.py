@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nnspec.backends.choices import value_of
 from nnspec.backends.source import Writer, literal
-from nnspec.backends.values import group_index, trainable
+from nnspec.backends.values import group_index, objective_index, trainable
 
 if TYPE_CHECKING:
     from nnspec.backends.base import Options
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from nnspec.ir.graph import Training
     from nnspec.optim.base import Optimizer
 
-# class of torch.optim (-O1: of helpers.py), and (field of ours, keyword of torch, torch's default)
+# class of torch.optim (and of helpers.py), and (field of ours, keyword of torch, torch's default)
 _FORMS: dict[str, tuple[str, tuple[tuple[str, str, Any], ...]]] = {
     "sgd": ("SGD", (("momentum", "momentum", 0), ("nesterov", "nesterov", False))),
     "adagrad": ("Adagrad", (("eps", "eps", 1e-10),)),
@@ -21,28 +22,40 @@ _FORMS: dict[str, tuple[str, tuple[tuple[str, str, Any], ...]]] = {
     "adam": ("Adam", (("eps", "eps", 1e-8),)),
     "adamw": ("AdamW", (("eps", "eps", 1e-8), ("decay", "weight_decay", 1e-2))),
 }
-CLASSES = tuple(name for name, _ in _FORMS.values())
+TORCH = ("sgd", "adagrad", "rmsprop", "adam", "adamw")  # what torch.optim has
+FUSED = ("sgd", "adam", "adamw")  # what has a fused kernel on every device
+CLASSES = (*(name for name, _ in _FORMS.values()), "Average")
 
 
 def print_optimizer(program: Program, options: Options, out: Writer) -> str:
     """Prints `make_optimizer` and `update`; returns the type of what the one makes and the other takes."""
-    members, frozen = _members(program)
+    training = program.training
+    assert training is not None
     out.blank(2)
-    if options.optimize:
-        return _print_planned(program, members, frozen, out)
-    return _print_textbook(program, members, frozen, out)
+    several = len(program.objectives) > 1
+    own = any(g.optimizer is not None and g.optimizer.name not in TORCH for g in training.groups)
+    if several:
+        return _print_objectives(program, out)
+    members, frozen = _members(program)
+    usual = "kernels" if options.verify else "objects"  # what is verified is what `train` runs
+    kernels = options.optimize and value_of(options.choices, "optimizer", usual) == "kernels"
+    if kernels or own or training.settings.get("ema"):  # what torch.optim lacks has one form alone
+        return _print_kernels(program, members, frozen, out)
+    return _print_objects(program, members, frozen, bool(options.optimize), out)
 
 
-def _members(program: Program) -> tuple[dict[int, list[str]], list[str]]:
-    """Paths of the trained parameters by group, and of those that are not trained."""
+def _members(program: Program, objective: int = 0) -> tuple[dict[int, list[str]], list[str]]:
+    """Paths of the parameters trained for an objective by group, and of those that no objective trains."""
     members: dict[int, list[str]] = {}
-    for parameter in trainable(program.graph):
+    trained = trainable(program.graph)
+    for parameter in trained:
         index = group_index(program.graph, parameter.path)
         assert index is not None
-        members.setdefault(index, []).append(parameter.path)
+        if objective_index(program.graph, parameter.path) == objective:
+            members.setdefault(index, []).append(parameter.path)
     weights = [p.path for p in program.graph.root.parameters() if p.role != "buffer"]
-    trained = {path for paths in members.values() for path in paths}
-    return members, [path for path in weights if path not in trained]
+    known = {parameter.path for parameter in trained}
+    return members, [path for path in weights if path not in known]
 
 
 def _limits(training: Training) -> list[tuple[str, str]]:
@@ -58,21 +71,33 @@ def _print_frozen(frozen: list[str], out: Writer) -> None:
             out.line("model.get_parameter(name).requires_grad_(False)")
 
 
-# ---------------------------------------------------------------- -O1: one object of helpers.py for each group
+# ---------------------------------------------------------------- kernels: one object of helpers.py for each group
 
 
-def _print_planned(program: Program, members: dict[int, list[str]], frozen: list[str], out: Writer) -> str:
+def _made(program: Program, members: dict[int, list[str]], whole: bool) -> list[tuple[str, str]]:
+    """Class and arguments of the object for each group, and of the one that averages."""
+    training = program.training
+    assert training is not None
+    made = []
+    for index in sorted(members):
+        optimizer = training.groups[index].optimizer
+        assert optimizer is not None
+        params = "model.parameters()" if whole else _selected(program, members[index])
+        settings = "".join(f", {k}={v}" for k, v in _pairs(optimizer)[1:])
+        made.append((_FORMS[optimizer.name][0], f"({params}{settings})"))
+    decay = training.settings.get("ema")
+    if decay:
+        paths = [path for index in sorted(members) for path in members[index]]
+        params = "model.parameters()" if whole else _selected(program, paths)
+        made.append(("Average", f"({params}, decay={literal(decay)})"))
+    return made
+
+
+def _print_kernels(program: Program, members: dict[int, list[str]], frozen: list[str], out: Writer) -> str:
     training = program.training
     assert training is not None
     order = sorted(members)
-    made = []
-    for index in order:
-        optimizer = training.groups[index].optimizer
-        assert optimizer is not None
-        whole = len(members) == 1 and not frozen
-        params = "model.parameters()" if whole else _selected(members[index])
-        settings = "".join(f", {k}={v}" for k, v in _pairs(optimizer)[1:])
-        made.append((_FORMS[optimizer.name][0], f"({params}{settings})"))
+    made = _made(program, members, whole=len(members) == 1 and not frozen)
     several = len(made) != 1
     kinds = list(dict.fromkeys(name for name, _ in made))
     result = f"list[{' | '.join(kinds) or 'None'}]" if several else kinds[0]
@@ -83,13 +108,13 @@ def _print_planned(program: Program, members: dict[int, list[str]], frozen: list
         listed = [name + given for name, given in made]
         out.line(f"return [{', '.join(listed)}]" if several else f"return {listed[0]}")
     out.blank(2)
-    with out.indented(f"def update(optimizer: {result}, lr: Sequence[float]) -> None:"):
+    with out.indented(f"def update(optimizer: {result}, lr: list[float]) -> None:"):
         out.docstring("One update from the gradients that the parameters hold.")
         limits = _limits(training)
         params = "optimizer.params"
         if several and limits:
             params = "parameters"
-            out.line("parameters = [p for one in optimizer for p in one.params]")
+            out.line(f"parameters = [p for one in {_rules(training, 'optimizer')} for p in one.params]")
         for call, limit in limits:
             out.line(f"torch.nn.utils.{call}({params}, {limit})")
         if not several:
@@ -97,10 +122,68 @@ def _print_planned(program: Program, members: dict[int, list[str]], frozen: list
             return result
         with out.indented(f"for one, rate in zip(optimizer, {_rates(order, len(training.groups))}):"):
             out.line("one.step(rate)")
+        if training.settings.get("ema"):
+            out.line("optimizer[-1].step()")
     return result
 
 
-def _selected(paths: list[str]) -> str:
+def _rules(training: Training, optimizers: str) -> str:
+    """Those of a list of objects that update: the last may average."""
+    return f"{optimizers}[:-1]" if training.settings.get("ema") else optimizers
+
+
+def _print_objectives(program: Program, out: Writer) -> str:
+    """A list of objects for each objective, in either form."""
+    training = program.training
+    assert training is not None
+    found = [_members(program, k) for k in range(len(program.objectives))]
+    patterns = [m.objective.pattern for m in program.objectives]
+    made = [_made(program, members, whole=False) for members, _ in found]
+    kinds = list(dict.fromkeys(name for one in made for name, _ in one))
+    result = f"dict[str, list[{' | '.join(kinds)}]]"
+    with out.indented(f"def make_optimizer(model: {program.root.name}) -> {result}:"):
+        out.docstring("For each objective, an optimizer for each group of its parameters.")
+        _print_frozen(found[0][1], out)
+        entries = [
+            f"{literal(pattern)}: [{', '.join(name + given for name, given in one)}]"
+            for pattern, one in zip(patterns, made, strict=True)
+        ]
+        out.line(f"return {{{', '.join(entries)}}}")
+    out.blank(2)
+    with out.indented(f"def update(optimizer: {result}, lr: list[float], objective: str) -> None:"):
+        out.docstring("One update for an objective from the gradients that its parameters hold.")
+        limits = _limits(training)
+        if limits:
+            rules = _rules(training, "optimizer[objective]")
+            out.line(f"parameters = [p for one in {rules} for p in one.params]")
+        for call, limit in limits:
+            out.line(f"torch.nn.utils.{call}(parameters, {limit})")
+        groups = [sorted(members) for members, _ in found]
+        if len({tuple(order) for order in groups}) == 1:
+            rates = _rates(groups[0], len(training.groups))
+        else:
+            rates = ", ".join(
+                f"{literal(p)}: [{', '.join(f'lr[{k}]' for k in order)}]"
+                for p, order in zip(patterns, groups, strict=True)
+            )
+            out.line(f"rates = {{{rates}}}")
+            rates = "rates[objective]"
+        with out.indented(f"for one, rate in zip(optimizer[objective], {rates}):"):
+            out.line("one.step(rate)")
+        if training.settings.get("ema"):
+            out.line("optimizer[objective][-1].step()")
+    return result
+
+
+def _selected(program: Program, paths: list[str]) -> str:
+    """The parameters with these paths: those of one part of the model, or by name."""
+    part = paths[0].split(".")
+    known = [p.path for p in program.graph.root.parameters() if p.role != "buffer"]
+    for depth in range(len(part) - 1, 0, -1):
+        above = ".".join(part[:depth])
+        below = [path for path in known if path.startswith(f"{above}.")]
+        if len(below) > 1 and below == paths:
+            return f"model.get_submodule({literal(above)}).parameters()"
     return f"[model.get_parameter(name) for name in {literal(tuple(paths))}]"
 
 
@@ -109,10 +192,10 @@ def _rates(order: list[int], groups: int) -> str:
     return "lr" if order == list(range(groups)) else f"[{', '.join(f'lr[{k}]' for k in order)}]"
 
 
-# ---------------------------------------------------------------- -O0: torch.optim
+# ---------------------------------------------------------------- objects of torch.optim
 
 
-def _print_textbook(program: Program, members: dict[int, list[str]], frozen: list[str], out: Writer) -> str:
+def _print_objects(program: Program, members: dict[int, list[str]], frozen: list[str], fused: bool, out: Writer) -> str:
     training = program.training
     assert training is not None
     kinds: dict[str, list[int]] = {}
@@ -122,18 +205,18 @@ def _print_textbook(program: Program, members: dict[int, list[str]], frozen: lis
         kinds.setdefault(optimizer.name, []).append(index)
     model = program.root.name
     several = len(kinds) > 1
-    result = "list[torch.optim.Optimizer]" if several else "torch.optim.Optimizer"
+    result = "list[Optimizer]" if several else "Optimizer"
     with out.indented(f"def make_optimizer(model: {model}) -> {result}:"):
         out.docstring("The optimizer; its rates are handed to every update.")
         _print_frozen(frozen, out)
-        made = [_make(training.groups, members, indices, bool(frozen)) for indices in kinds.values()]
+        made = [_make(program, members, indices, bool(frozen), fused) for indices in kinds.values()]
         if several:
             out.line(f"return [{', '.join(made)}]")
         else:
             out.line(f"return {made[0] if made else 'torch.optim.SGD([torch.zeros(0)])'}")
     out.blank(2)
     order = [index for indices in kinds.values() for index in indices]
-    with out.indented(f"def update(optimizer: {result}, lr: Sequence[float]) -> None:"):
+    with out.indented(f"def update(optimizer: {result}, lr: list[float]) -> None:"):
         out.docstring("One update from the gradients that the parameters hold.")
         groups = "optimizer.param_groups"
         if several:
@@ -147,8 +230,12 @@ def _print_textbook(program: Program, members: dict[int, list[str]], frozen: lis
             out.line('parameters = [p for group in groups for p in group["params"]]')
         for call, limit in limits:
             out.line(f"torch.nn.utils.{call}(parameters, {limit})")
-        with out.indented(f"for group, rate in zip({groups}, {rates}):"):
-            out.line('group["lr"] = rate')
+        if len(order) == 1 and not several:
+            first = groups if limits else "optimizer.param_groups"
+            out.line(f'{first}[0]["lr"] = lr[{order[0]}]')
+        else:
+            with out.indented(f"for group, rate in zip({groups}, {rates}):"):
+                out.line('group["lr"] = rate')
         if several:
             with out.indented("for one in optimizer:"):
                 out.line("one.step()")
@@ -157,17 +244,20 @@ def _print_textbook(program: Program, members: dict[int, list[str]], frozen: lis
     return result
 
 
-def _make(groups: Any, members: dict[int, list[str]], indices: list[int], named: bool) -> str:
+def _make(program: Program, members: dict[int, list[str]], indices: list[int], named: bool, fused: bool) -> str:
     """`torch.optim.Adam(model.parameters(), lr=0.001)`, or with a dict for each group."""
+    assert program.training is not None
+    groups: Any = program.training.groups
     first: Optimizer = groups[indices[0]].optimizer
     name = _FORMS[first.name][0]
+    form = ", fused=True" if fused and first.name in FUSED else ""
     if len(indices) == 1 and len(members) == 1 and not named:
-        return f"torch.optim.{name}(model.parameters(), {_settings(first)})"
+        return f"torch.optim.{name}(model.parameters(), {_settings(first)}{form})"
     entries = []
     for index in indices:
         settings = "".join(f', "{k}": {v}' for k, v in _pairs(groups[index].optimizer))
-        entries.append(f'{{"params": {_selected(members[index])}{settings}}}')
-    return f"torch.optim.{name}([{', '.join(entries)}])"
+        entries.append(f'{{"params": {_selected(program, members[index])}{settings}}}')
+    return f"torch.optim.{name}([{', '.join(entries)}]{form})"
 
 
 def _settings(optimizer: Optimizer) -> str:

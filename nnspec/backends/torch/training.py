@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from nnspec.backends.choices import value_of
+from nnspec.backends.describe import loss_doc
+from nnspec.backends.metrics import objective_keys
 from nnspec.backends.open_sizes import noise_shape
 from nnspec.backends.source import Writer, literal
-from nnspec.backends.torch.module import ModulePrinter
+from nnspec.backends.torch.module import ForwardWriter, ModulePrinter
 from nnspec.backends.torch.optimizers import print_optimizer
+from nnspec.backends.torch.steps import StepPrinter
 from nnspec.backends.values import field_of, is_frozen
 from nnspec.ir.graph import Layer
 
@@ -15,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Container
 
     from nnspec.backends.base import Options
-    from nnspec.backends.program import Program
-    from nnspec.ir.graph import Field, Graph, Layer, Value
+    from nnspec.backends.program import Minimized, Program
+    from nnspec.ir.graph import Field, Graph, Training, Value
 
 
 def print_training(program: Program, options: Options, out: Writer) -> None:
@@ -27,8 +32,13 @@ def print_training(program: Program, options: Options, out: Writer) -> None:
             _print_projection(program, out)
         return
     _print_weights(program, out)
-    _print_loss(program, bool(options.optimize), out)
-    _print_steps(program, print_optimizer(program, options, out), bool(options.optimize), out)
+    for minimized in program.objectives:
+        _print_loss(program, minimized, bool(options.optimize), out)
+    kind = print_optimizer(program, options, out)
+    seed = _print_seed(program, out)
+    start = _print_start(program, out)
+    compiled = value_of(options.choices, "step") == "compile"
+    StepPrinter(program, kind, start, seed, bool(options.optimize), compiled).print(out)
     _print_evaluate(program, out)
 
 
@@ -51,7 +61,7 @@ def _print_noise(program: Program, out: Writer) -> None:
     if not noises:
         return
     out.blank(2)
-    with out.indented("def with_noise(batch: dict[str, Tensor]) -> dict[str, Tensor]:"):
+    with out.indented("def with_noise(batch: Tensors) -> Tensors:"):
         out.docstring("The batch and a fresh draw of what the model calls noise, unless the batch brings it.")
         first = next((f for f in program.graph.fields if f.role != "noise"), None)
         reference = f"batch[{literal(first.name)}]" if first is not None else ""
@@ -76,12 +86,15 @@ def _draw(field: Field, graph: Graph, like: str) -> str:
 
 def _print_outputs(program: Program, out: Writer) -> None:
     out.blank(2)
-    with out.indented(f"def outputs(model: {program.root.name}, batch: dict[str, Tensor]) -> dict[str, Tensor]:"):
+    with out.indented(f"def outputs(model: {program.root.name}, batch: Tensors) -> Tensors:"):
         out.docstring("The results of the model by name.")
         if program.fields("noise"):
             out.line("batch = with_noise(batch)")
-        out.line(call_model(program, list(program.graph.outputs.values())))
         names = list(program.graph.outputs)
+        if len(names) == 1 and not program.graph.taps:
+            out.line(f"return {{{literal(names[0])}: {call_model(program, ()).split(' = ', 1)[1]}}}")
+            return
+        out.line(call_model(program, list(program.graph.outputs.values())))
         pairs = [f"{literal(n)}: {v}" for n, v in zip(names, program.root.returns, strict=False)]
         out.line(f"return {{{', '.join(pairs)}}}")
 
@@ -89,7 +102,7 @@ def _print_outputs(program: Program, out: Writer) -> None:
 def _print_projection(program: Program, out: Writer) -> None:
     """Without an objective, agreement is checked on a fixed random projection of the outputs."""
     out.blank(2)
-    with out.indented(f"def loss(model: {program.root.name}, batch: dict[str, Tensor], step: int = 1) -> Tensor:"):
+    with out.indented(f"def loss(model: {program.root.name}, batch: Tensors, step: int = 1) -> Tensor:"):
         out.docstring("The outputs, each weighted with the tensor of its name that the batch brings, summed.")
         out.line("found = outputs(model, batch)")
         floats = [n for n, v in program.graph.outputs.items() if v.type.is_float]
@@ -99,7 +112,6 @@ def _print_projection(program: Program, out: Writer) -> None:
 
 def _print_weights(program: Program, out: Writer) -> None:
     """A selector for each set of parameters that a penalty reads."""
-    assert program.objective is not None
     for name, paths in penalised(program).items():
         out.blank(2)
         with out.indented(f"def {name}(model: nn.Module) -> list[Tensor]:"):
@@ -116,31 +128,27 @@ def _print_weights(program: Program, out: Writer) -> None:
 def penalised(program: Program) -> dict[str, tuple[str, ...]]:
     """The sets of paths under penalties, each with the name of the function that selects them."""
     found: dict[str, tuple[str, ...]] = {}
-    assert program.objective is not None
-    for item in program.objective.module.flat():
+    for item in (item for one in program.objectives for item in one.definition.module.flat()):
         paths = getattr(getattr(item, "op", None), "paths", None)
         if paths is not None and tuple(paths) not in found.values():
             found["weights" if not found else f"weights_{len(found) + 1}"] = tuple(paths)
     return found
 
 
-def _print_loss(program: Program, planned: bool, out: Writer) -> None:
-    objective, training = program.objective, program.training
-    assert objective is not None and training is not None
-    body = Writer()
-    body.depth = 1
+def _print_loss(program: Program, minimized: Minimized, planned: bool, out: Writer) -> None:
+    objective = minimized.definition
+    body = ForwardWriter(1, objective)
     printer = ModulePrinter(objective, planned)
     printer.penalties = {paths: name for name, paths in penalised(program).items()}
     printer.forward(objective.body, body, result=objective.returns[0])
-    reads = list(zip(training.reads, objective.inputs, strict=False))
-    step = objective.inputs[len(training.reads)] if training.uses_step else "step"
+    reads = list(zip(minimized.objective.reads, objective.inputs, strict=False))
+    given = f"batch: Tensors, {minimized.step or 'step'}: int = 1"
     out.blank(2)
-    header = f"def loss(model: {program.root.name}, batch: dict[str, Tensor], {step}: int = 1) -> Tensor:"
-    with out.indented(header):
-        out.docstring("What training minimises, averaged over the batch.")
+    with out.indented(f"def loss{minimized.suffix}(model: {program.root.name}, {given}) -> Tensor:"):
+        out.docstring(loss_doc(program, minimized))
         if program.fields("noise"):
             out.line("batch = with_noise(batch)")
-        _read_values(program, reads, out)
+        _read_values(program, reads, body, out)
         for name, captured in zip(objective.captures, objective.module.captures, strict=True):
             free = isinstance(captured, Layer) and "" in captured.parameters  # a `param`, which is a tensor itself
             read = "get_parameter" if free else "get_submodule"
@@ -148,8 +156,8 @@ def _print_loss(program: Program, planned: bool, out: Writer) -> None:
     out.lines.extend(body.lines)
 
 
-def _read_values(program: Program, reads: list[tuple[Value, str]], out: Writer) -> None:
-    """Bind the names that an expression over the model's values reads."""
+def _read_values(program: Program, reads: list[tuple[Value, str]], body: Writer, out: Writer) -> None:
+    """Bind the names that an expression over the model's values reads; a field read once stands where it is read."""
     graph = program.graph
     results = [*graph.outputs.values(), *graph.taps.values()]
     wanted = {value: name for value, name in reads if field_of(graph, value) is None}
@@ -162,74 +170,24 @@ def _read_values(program: Program, reads: list[tuple[Value, str]], out: Writer) 
                 out.line(f"{name} = {targets[results.index(value)]}")
     for value, name in reads:
         field = field_of(graph, value)
-        if field is not None:
-            out.line(f"{name} = batch[{literal(field.name)}]")
+        if field is None:
+            continue
+        source, read = f"batch[{literal(field.name)}]", re.compile(rf"(?<![.\w]){name}\b(?!=[^=])")
+        if sum(len(read.findall(line)) for line in body.lines) == 1:
+            body.lines = [read.sub(source, line) for line in body.lines]
+        else:
+            out.line(f"{name} = {source}")
 
 
-def _print_steps(program: Program, optimizer: str, planned: bool, out: Writer) -> None:
-    model, training = program.root.name, program.training
-    assert training is not None
-    noisy = program.root.noisy or bool(program.fields("noise"))
+def _print_seed(program: Program, out: Writer) -> str:
+    """What a step does first where something is drawn in it; empty where nothing is."""
+    training = program.training
+    if training is None or not (program.root.noisy or program.fields("noise")):
+        return ""
     seed = int(training.settings.get("seed", 0) or 0)  # type: ignore[call-overload]  # a checked number
-    if noisy:
-        out.blank(2)
-        out.line(f"SEED = {seed}  # of the noise; each step draws its own from (SEED, step)")
-    start = _print_start(program, out)
     out.blank(2)
-    with out.indented(
-        f"def gradients(model: {model}, batch: dict[str, Tensor], step: int = 1) -> tuple[Tensor, dict[str, Tensor]]:"
-    ):
-        out.docstring("The loss of a batch and its gradient by every trained parameter.")
-        out.line(start)
-        if noisy:
-            out.line("torch.manual_seed(SEED + 1_000_003 * step)")
-        out.line("value = loss(model, batch, step)")
-        out.line("named = {n: p for n, p in model.named_parameters() if p.requires_grad}")
-        out.line("found = torch.autograd.grad(value, list(named.values()), materialize_grads=True)")
-        out.line("return value.detach(), dict(zip(named, found))")
-    if planned:
-        out.blank(2)
-        with out.indented(f"def backward(model: {model}, batch: dict[str, Tensor], step: int) -> Tensor:"):
-            out.docstring("The loss of a batch, its gradient left in the parameters: what torch.compile takes whole.")
-            out.line("value = loss(model, batch, step)")
-            out.line("value.backward()")
-            out.line("return value.detach()")
-    out.blank(2)
-    head = f"model: {model}, optimizer: {optimizer}"
-    with out.indented(f"def train_step({head}, batch: dict[str, Tensor], lr: Sequence[float], step: int) -> Tensor:"):
-        out.docstring("One update from one batch; `lr` has a rate for each group of parameters.")
-        if planned:  # a walk over all modules is worth saving in a small model
-            with out.indented("if not model.training:"):
-                out.line(start)
-        else:
-            out.line(start)
-        if noisy:
-            out.line("torch.manual_seed(SEED + 1_000_003 * step)")
-        if planned:
-            if optimizer.startswith("list"):
-                with out.indented("for one in optimizer:"):
-                    out.line("one.zero_grad()")
-            else:
-                out.line("optimizer.zero_grad()")
-            out.line("value = backward(model, batch, step)")
-            out.line("update(optimizer, lr)")
-            out.line("return value")
-        else:
-            out.line("model.zero_grad()")
-            out.line("value = loss(model, batch, step)")
-            out.line("value.backward()")
-            out.line("update(optimizer, lr)")
-            out.line("return value.detach()")
-    out.blank(2)
-    given = "data: dict[str, Tensor], order: Tensor, lr: Sequence[Sequence[float]], first_step: int = 1"
-    with out.indented(f"def train_steps({head}, {given}) -> Tensor:"):
-        out.docstring("One update for each row of `order`, which holds the examples of a batch; their losses.")
-        out.line("losses = []")
-        with out.indented("for step, (rows, rates) in enumerate(zip(order, lr), first_step):"):
-            taken = "values.index_select(0, rows)" if planned else "values[rows]"
-            out.line(f"batch = {{name: {taken} for name, values in data.items()}}")
-            out.line("losses.append(train_step(model, optimizer, batch, rates, step))")
-        out.line("return torch.stack(losses)")
+    out.line(f"SEED = {seed}  # of the noise; each step draws its own from (SEED, step)")
+    return "torch.manual_seed(SEED + 1_000_003 * step)"
 
 
 def _is_stateful(layer: Layer) -> bool:
@@ -256,27 +214,43 @@ def _print_evaluate(program: Program, out: Writer) -> None:
     assert training is not None
     out.blank(2)
     out.line("@torch.inference_mode()")
-    result = "tuple[Tensor, dict[str, Tensor]]"
-    with out.indented(f"def evaluate(model: {program.root.name}, batch: dict[str, Tensor]) -> {result}:"):
+    result = "tuple[Tensor, Tensors]"
+    with out.indented(f"def evaluate(model: {program.root.name}, batch: Tensors) -> {result}:"):
         out.docstring("Loss and metrics of a batch, with noise layers off and running statistics in use.")
         out.line("model.eval()")
         if program.fields("noise"):
             out.line("batch = with_noise(batch)")
-        if not training.metrics:
-            out.line("return loss(model, batch), {}")
+        losses = [f"loss{m.suffix}(model, batch)" for m in program.objectives]
+        if not training.metrics and len(losses) == 1:
+            out.line(f"return {losses[0]}, {{}}")
             return
-        out.line("value = loss(model, batch)")
-        results = [*program.graph.outputs.values(), *program.graph.taps.values()]
-        names = dict(zip(results, program.root.returns, strict=True))
-        out.line(call_model(program, [v for m in training.metrics for v in (m.prediction, m.target)]))
         entries = []
-        for metric in training.metrics:
-            read = []
-            for wanted in (metric.prediction, metric.target):
-                field = field_of(program.graph, wanted)
-                read.append(f"batch[{literal(field.name)}]" if field is not None else names[wanted])
-            entries.append(f"{literal(metric_key(metric, training.metrics))}: {measure(metric, *read)}")
+        if len(losses) == 1:
+            out.line(f"value = {losses[0]}")
+        else:
+            names = [f"value{m.suffix}" for m in program.objectives]
+            for name, loss in zip(names, losses, strict=True):
+                out.line(f"{name} = {loss}")
+            out.line(f"value = {' + '.join(names)}")
+            entries = [f"{literal(k)}: {n}" for k, n in zip(objective_keys(training), names, strict=True)]
+        if training.metrics:
+            entries += _measured(program, training, out)
         out.line(f"return value, {{{', '.join(entries)}}}")
+
+
+def _measured(program: Program, training: Training, out: Writer) -> list[str]:
+    """The entries of the metrics, after the call of the model that they read."""
+    results = [*program.graph.outputs.values(), *program.graph.taps.values()]
+    names = dict(zip(results, program.root.returns, strict=True))
+    out.line(call_model(program, [v for m in training.metrics for v in (m.prediction, m.target)]))
+    entries = []
+    for metric in training.metrics:
+        read = []
+        for wanted in (metric.prediction, metric.target):
+            field = field_of(program.graph, wanted)
+            read.append(f"batch[{literal(field.name)}]" if field is not None else names[wanted])
+        entries.append(f"{literal(metric_key(metric, training.metrics))}: {measure(metric, *read)}")
+    return entries
 
 
 def metric_key(metric: object, metrics: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -33,6 +33,40 @@ def scale_by_root_sum(eps: float) -> optax.GradientTransformation:
         return steps, optax.ScaleByRssState(total)
 
     return optax.GradientTransformation(init, update)
+
+
+class AverageState(NamedTuple):
+    """Steps so far, and the average of each parameter."""
+
+    steps: Array
+    average: Any
+
+
+def average(decay: float) -> optax.GradientTransformation:
+    """Keeps the moving average of parameters: d * a + (1 - d) * w, at first w.
+
+    It stands last in a chain, where updates are what is added to the parameters, and
+    leaves them as they are.
+    """
+
+    def init(params: Any) -> AverageState:
+        return AverageState(
+            jnp.zeros((), jnp.int32), jax.tree.map(jnp.zeros_like, params)
+        )
+
+    def update(updates: Any, state: AverageState, params: Any = None) -> Any:
+        share = jnp.where(state.steps == 0, 1.0, 1.0 - decay)
+        kept = jax.tree.map(
+            lambda a, w, u: a + share * (w + u - a), state.average, params, updates
+        )
+        return updates, AverageState(state.steps + 1, kept)
+
+    return optax.GradientTransformation(init, update)
+
+
+def add_share(total: Any, grads: Any, share: float) -> Any:
+    """Gradients so far, and a share of those of another part of the batch."""
+    return jax.tree.map(lambda t, g: t + share * g, total, grads)
 
 
 def without_frozen(grads: Any, labels: Any) -> Any:

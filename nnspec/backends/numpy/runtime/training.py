@@ -19,6 +19,34 @@ Array = np.ndarray[Any, Any]
 Cache = Any
 
 
+class Average:
+    """The moving average of parameters, for use in their place.
+
+    It is w after the first step, then d * a + (1 - d) * w.
+    """
+
+    def __init__(self, groups: list[dict[str, Parameter]], decay: float) -> None:
+        self.parameters = {p: found for group in groups for p, found in group.items()}
+        self.decay = decay
+        self.step = 0
+        values = {path: p.value.copy() for path, p in self.parameters.items()}
+        self.memory = {"ema": values}
+
+    def zero_gradients(self) -> None:
+        """Nothing: gradients are for those that update."""
+
+    def gradients(self) -> list[Array]:
+        """None."""
+        return []
+
+    def update(self, lr: float) -> None:
+        """Take in the parameters as they are now."""
+        share = 1.0 - self.decay if self.step else 1.0
+        self.step += 1
+        for path, average in self.memory["ema"].items():
+            average += share * (self.parameters[path].value - average)
+
+
 class Frozen(Optimizer):
     """Leaves its parameters as they are."""
 
@@ -45,6 +73,30 @@ def parameter_groups(
         if index is not None and parameter.trainable:
             groups[index][path] = parameter
     return groups
+
+
+def objective_groups(
+    model: Module, patterns: tuple[str, ...], objectives: tuple[str, ...]
+) -> dict[str, list[dict[str, Parameter]]]:
+    """For each objective, those of the groups that are updated for it."""
+    found: dict[str, list[dict[str, Parameter]]] = {}
+    for name in objectives:
+        found[name] = [
+            {
+                path: p
+                for path, p in group.items()
+                if objective_of(path, objectives) == name
+            }
+            for group in parameter_groups(model, patterns)
+        ]
+    return found
+
+
+def objective_of(path: str, objectives: tuple[str, ...]) -> str:
+    """For which objective a parameter is updated: "*" where nothing else matches."""
+    named = tuple(name for name in objectives if name != "*")
+    index = group_of(path, named)
+    return "*" if index is None else named[index]
 
 
 def freeze(model: Module, patterns: tuple[str, ...], trained: tuple[int, ...]) -> None:
