@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FORMS: dict[str, tuple[str, ...]] = {
     "step": ("eager", "compile"),
+    "optimizer": ("kernels", "objects"),
     "memory_format": ("channels_last", "contiguous"),
     "threads": (),
     "freed_memory": ("kept", "returned"),
@@ -32,6 +33,8 @@ SMALL_PRODUCT = 1_000_000
 # What torch.compile costs before the first step, and saves in each, for every operation of the model. Cold it took
 # 7 to 12 s for 6 operations, of which 5 are imports, and again for the smaller last batch; it saved 10 to 20 us each.
 COMPILE_SECONDS, COMPILE_SECONDS_EACH, SAVED_EACH = 10.0, 1.0, 15e-6
+# A file that is compiled to be read and kept has the objects of torch.optim; what `train` runs does without them.
+OPTIMIZER = "kernels", "an object of torch.optim imports torch's compiler (1.2 to 1.8 s), and takes 60 us a step"
 # On CUDA kernels are launched from a recorded graph and elementwise chains are one kernel: 5 us for each launch.
 CUDA_SAVED_EACH = 30e-6
 
@@ -47,6 +50,7 @@ def choose(graph: Graph, run: Run, wanted: Mapping[str, str]) -> Choices:
     """One choice for each of FORMS; a wish wins where it is possible."""
     found = {
         "step": _step(graph, run),
+        "optimizer": OPTIMIZER,
         "memory_format": memory_format(graph),
         "threads": _threads(graph, run),
         "freed_memory": _freed_memory(run),

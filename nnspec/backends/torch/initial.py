@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nnspec.backends.source import Writer, literal
 
 if TYPE_CHECKING:
-    from nnspec.backends.program import Program
+    from nnspec.backends.program import OpUse, Program
     from nnspec.ir.graph import Layer
     from nnspec.ops.base import Initialiser
 
@@ -27,8 +27,11 @@ _CALLS = {
 _LINEAR = {"Dense": "nn.Linear", "Conv": "nn.Conv{}d", "ConvTranspose": "nn.ConvTranspose{}d"}
 # What torch's own constructors draw: layers declared so need no line.
 _TORCH: dict[str, dict[str, str]] = {
-    name: {"weight": "ones", "bias": "zeros"}
-    for name in ("BatchNorm", "LayerNorm", "RmsNorm", "GroupNorm", "InstanceNorm")
+    **{
+        name: {"weight": "ones()", "bias": "zeros()"}
+        for name in ("BatchNorm", "LayerNorm", "RmsNorm", "GroupNorm", "InstanceNorm")
+    },
+    "Embedding": {"weight": "normal(1.0)"},
 }
 
 
@@ -40,18 +43,62 @@ def print_initialise(program: Program, out: Writer, channels_last: bool = False)
     """
     layers = [layer for layer in program.graph.root.all_layers() if layer.parameters]
     rule = _common(layers)
+    own = _own(program)
+    covered = {id(layer) for listed in own.values() for _, _, several in listed for layer in several}
     out.blank(2)
     out.line("@torch.no_grad()")
     with out.indented(f"def initialise(model: {program.root.name}) -> {program.root.name}:"):
         out.docstring("Draw fresh parameters.")
+        by_kind = Writer()
+        by_kind.depth = out.depth + 1
         if rule is not None:
-            _print_rule(rule, [layer for layer in layers if _drawn(layer) <= set(rule) and _is_linear(layer)], out)
-        _print_rest(layers, rule, out)
+            fit = [layer for layer in layers if _drawn(layer) <= set(rule) and _is_linear(layer)]
+            _print_rule(rule, fit, by_kind)
+        _print_own(own, by_kind)
+        if by_kind.lines:
+            out.line("for module in model.modules():")
+            out.lines.extend(by_kind.lines)
+        _print_rest([layer for layer in layers if id(layer) not in covered], rule, out)
         if channels_last:
             out.line("# the layout that convolutions are fast in")
             out.line("return model.to(memory_format=torch.channels_last)")
         else:
             out.line("return model")
+
+
+def start_of(use: OpUse) -> str:
+    """The function of torch that makes a free parameter: zeros and ones need no line in `initialise`."""
+    inits = {node.layer.parameters[""].init.name for node in use.nodes if node.layer is not None}
+    return inits.pop() if inits in ({"zeros"}, {"ones"}) else "empty"
+
+
+def _own(program: Program) -> dict[str, list[tuple[str, Initialiser, list[Layer]]]]:
+    """By class, the free parameters that start alike in all its uses: attribute, initialiser, and the layers."""
+    by_owner: dict[int, list[Layer]] = {}
+    for layer in program.graph.root.all_layers():
+        if "" in layer.parameters:
+            by_owner.setdefault(id(layer.owner), []).append(layer)
+    found: dict[str, list[tuple[str, Initialiser, list[Layer]]]] = {}
+    for definition in program.classes:
+        alike: dict[str, list[Layer]] = {}
+        for module in definition.modules:
+            for layer in by_owner.get(id(module), ()):
+                alike.setdefault(layer.name, []).append(layer)
+        for name, layers in alike.items():
+            inits = {layer.parameters[""].init for layer in layers}
+            if name.isidentifier() and len(inits) == 1:
+                found.setdefault(definition.name, []).append((name, inits.pop(), layers))
+    return found
+
+
+def _print_own(own: dict[str, list[tuple[str, Initialiser, list[Layer]]]], out: Writer) -> None:
+    for name, listed in own.items():
+        drawn = [(attribute, init) for attribute, init, _ in listed if init.name not in ("zeros", "ones")]
+        if drawn:
+            word = "elif" if out.lines else "if"
+            with out.indented(f"{word} isinstance(module, {name}):"):
+                for attribute, init in drawn:
+                    out.line(_call(init, f"module.{attribute}"))
 
 
 def _is_linear(layer: Layer) -> bool:
@@ -84,7 +131,7 @@ def _print_rule(rule: Inits, layers: list[Layer], out: Writer) -> None:
         {_LINEAR[type(layer.op).__name__].format(len(layer.parameters["weight"].shape) - 2) for layer in layers}
     )
     listed = kinds[0] if len(kinds) == 1 else " | ".join(kinds)
-    with out.indented("for module in model.modules():"), out.indented(f"if isinstance(module, {listed}):"):
+    with out.indented(f"if isinstance(module, {listed}):"):
         out.line(_call(rule[0][1], "module.weight"))
         if len(rule) > 1:
             if all("bias" in layer.parameters for layer in layers):
@@ -101,7 +148,7 @@ def _print_rest(layers: list[Layer], rule: Inits | None, out: Writer) -> None:
             continue
         for local, parameter in layer.parameters.items():
             usual = _TORCH.get(type(layer.op).__name__, {}).get(local)
-            if parameter.role != "buffer" and parameter.init.name != usual:
+            if parameter.role != "buffer" and _word(parameter.init) != usual:
                 groups.setdefault(parameter.init, []).append(parameter.path)
     for init, paths in groups.items():
         if len(paths) == 1:
@@ -109,6 +156,10 @@ def _print_rest(layers: list[Layer], rule: Inits | None, out: Writer) -> None:
         else:
             with out.indented(f"for name in {literal(tuple(paths))}:"):
                 out.line(_call(init, "model.get_parameter(name)"))
+
+
+def _word(init: Initialiser) -> str:
+    return f"{init.name}({', '.join(str(value) for _, value in init.settings)})"
 
 
 def _call(init: Initialiser, target: str) -> str:

@@ -31,7 +31,7 @@ def attention(use: OpUse, q: str, k: str, v: str) -> str:
     heads = use.code("heads")
     if heads == "1":
         return f"F.scaled_dot_product_attention({q}, {k}, {v}{', is_causal=True' if causal else ''})"
-    return f"attention({q}, {k}, {v}, {heads}{', causal=True' if causal else ''})"
+    return f"attention({q}, {k}, {v}, {heads}, causal={causal})"
 
 
 @function("Rotary")

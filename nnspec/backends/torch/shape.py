@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nnspec.backends.source import literal
+from nnspec.backends.torch.initial import start_of
 from nnspec.backends.torch.rows import axes, axis, buffer, fixed, function, parameter
 from nnspec.ir.dims import Dim
 
@@ -136,7 +137,7 @@ def expand_batch(use: OpUse, x: str, like: str) -> str:
 # ---------------------------------------------------------------- parameters and constants
 
 
-@parameter("FreeParameter", lambda use: f"nn.Parameter(torch.empty({_sizes(use)}))")
+@parameter("FreeParameter", lambda use: f"nn.Parameter(torch.{start_of(use)}({_sizes(use)}))")
 def free_parameter(use: OpUse, member: str) -> str:
     return member
 
