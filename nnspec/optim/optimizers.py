@@ -35,12 +35,14 @@ class Adagrad(Optimizer):
     Settings:
         lr: learning rate, a number or a schedule
         eps: added to the denominator
+        eps_inside: whether it is added under the root, as in g / sqrt(s + eps)
     """
 
     name: ClassVar[str] = "adagrad"
     slots: ClassVar[tuple[str, ...]] = ("sum",)
     lr: Schedule = Constant(1e-2)
     eps: Positive = 1e-10
+    eps_inside: bool = False
 
 
 class Rmsprop(Optimizer):
@@ -52,6 +54,7 @@ class Rmsprop(Optimizer):
         alpha: how much of the mean square is kept
         eps: added to the denominator
         momentum: how much of the last velocity is kept
+        eps_inside: whether it is added under the root, as in g / sqrt(s + eps)
     """
 
     name: ClassVar[str] = "rmsprop"
@@ -60,6 +63,7 @@ class Rmsprop(Optimizer):
     alpha: Probability = 0.99
     eps: Positive = 1e-8
     momentum: Probability = 0.0
+    eps_inside: bool = False
 
     def state_names(self) -> tuple[str, ...]:
         return self.slots if self.momentum else self.slots[:1]
@@ -74,6 +78,7 @@ class Adam(Optimizer):
         beta1: how much of the mean gradient is kept
         beta2: how much of the mean square is kept
         eps: added to the denominator
+        eps_inside: whether it is added under the root, as in m' / sqrt(v' + eps)
     """
 
     name: ClassVar[str] = "adam"
@@ -82,6 +87,7 @@ class Adam(Optimizer):
     beta1: Probability = 0.9
     beta2: Probability = 0.999
     eps: Positive = 1e-8
+    eps_inside: bool = False
 
 
 class AdamW(Optimizer):
@@ -93,6 +99,7 @@ class AdamW(Optimizer):
         beta1: how much of the mean gradient is kept
         beta2: how much of the mean square is kept
         eps: added to the denominator
+        eps_inside: whether it is added under the root, as in m' / sqrt(v' + eps)
     """
 
     name: ClassVar[str] = "adamw"
@@ -102,3 +109,23 @@ class AdamW(Optimizer):
     beta1: Probability = 0.9
     beta2: Probability = 0.999
     eps: Positive = 1e-8
+    eps_inside: bool = False
+
+
+class Lion(Optimizer):
+    """w -= lr * (sign(b1 m + (1 - b1) g) + decay * w), then m = b2 m + (1 - b2) g (Chen et al., 2023).
+
+    Every entry moves by lr, so rates are 3 to 10 times smaller than Adam's.
+    Settings:
+        lr: learning rate, a number or a schedule
+        decay: share of the weights that a rate of 1 would take away
+        beta1: how much of the mean gradient decides the direction
+        beta2: how much of the mean gradient is kept
+    """
+
+    name: ClassVar[str] = "lion"
+    slots: ClassVar[tuple[str, ...]] = ("exp_avg",)
+    lr: Schedule = Constant(1e-4)
+    decay: Real = 0.0
+    beta1: Probability = 0.9
+    beta2: Probability = 0.99

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nnspec.optim.base import Measure, Optimizer, Schedule
 
-OPTIMIZERS = {"sgd": "Sgd", "adagrad": "Adagrad", "rmsprop": "Rmsprop", "adam": "Adam", "adamw": "AdamW"}
+OPTIMIZERS = {
+    "sgd": "Sgd",
+    "adagrad": "Adagrad",
+    "rmsprop": "Rmsprop",
+    "adam": "Adam",
+    "adamw": "AdamW",
+    "lion": "Lion",
+}
 
 SCHEDULES = {
     "step_decay": "StepDecay",

@@ -21,7 +21,7 @@ SELECTIONS = ("weights", "parameters")
 # Words that call like a layer and are none.
 BUILT_IN = ("repeat",)
 # In the language, not in this version.
-LATER = ("rnn", "lstm", "gru", "rotary", "gradient", "lion", "plateau")
+LATER: tuple[str, ...] = ()
 
 
 class Setting(Record):

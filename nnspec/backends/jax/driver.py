@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 SLOTS = {
     "ScaleByAdamState.mu": "exp_avg",
     "ScaleByAdamState.nu": "exp_avg_sq",
+    "ScaleByLionState.mu": "exp_avg",
     "ScaleByRmsState.nu": "square_avg",
     "ScaleByRssState.sum_of_squares": "sum",
     "TraceState.trace": "momentum_buffer",

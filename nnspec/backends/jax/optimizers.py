@@ -127,16 +127,21 @@ def source(optimizer: Optimizer | None, lr: str) -> str:
     """The optax rule with PyTorch's meaning of every number."""
     assert optimizer is not None
     number = {name: literal(getattr(optimizer, name)) for name in optimizer._fields if name != "lr"}
+    inside = bool(getattr(optimizer, "eps_inside", False))
     if optimizer.name == "sgd":
         momentum = f", momentum={number['momentum']}, nesterov={number['nesterov']}" if optimizer.state_names() else ""
         return f"optax.sgd({lr}{momentum})"
     if optimizer.name == "adagrad":
-        return f"optax.chain(scale_by_root_sum(eps={number['eps']}), optax.scale(-{lr}))"
+        rooted = ", inside=True" * inside
+        return f"optax.chain(scale_by_root_sum(eps={number['eps']}{rooted}), optax.scale(-{lr}))"
     if optimizer.name == "rmsprop":
-        mean = f"optax.scale_by_rms(decay={number['alpha']}, eps={number['eps']}, eps_in_sqrt=False)"
+        mean = f"optax.scale_by_rms(decay={number['alpha']}, eps={number['eps']}, eps_in_sqrt={inside})"
         trace = f", optax.trace(decay={number['momentum']})" if "momentum_buffer" in optimizer.state_names() else ""
         return f"optax.chain({mean}{trace}, optax.scale(-{lr}))"
-    moments = f"b1={number['beta1']}, b2={number['beta2']}, eps={number['eps']}"
+    betas = f"b1={number['beta1']}, b2={number['beta2']}"
+    if optimizer.name == "lion":
+        return f"optax.lion({lr}, {betas}, weight_decay={number['decay']})"
+    moments = f"{betas}, eps={'0.0, eps_root=' * inside}{number['eps']}"
     if optimizer.name == "adamw":
         return f"optax.adamw({lr}, {moments}, weight_decay={number['decay']})"
     assert optimizer.name == "adam", optimizer.name

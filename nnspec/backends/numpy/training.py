@@ -25,15 +25,17 @@ if TYPE_CHECKING:
     from nnspec.ir.graph import Field, Graph, Parameter, Value
     from nnspec.optim.base import Optimizer
 
+_INSIDE = ("eps_inside", False)
 # class, and (field of ours, argument of the class, its default there)
 _FORMS: dict[str, tuple[str, tuple[tuple[str, Any], ...]]] = {
     "sgd": ("SGD", ()),
     "momentum": ("Momentum", (("momentum", 0.9), ("nesterov", False))),
-    "adagrad": ("Adagrad", (("eps", 1e-10),)),
-    "rmsprop": ("RMSprop", (("alpha", 0.99), ("eps", 1e-8))),
-    "rmsprop_momentum": ("RMSpropMomentum", (("alpha", 0.99), ("eps", 1e-8), ("momentum", 0.9))),
-    "adam": ("Adam", (("beta1", 0.9), ("beta2", 0.999), ("eps", 1e-8))),
-    "adamw": ("AdamW", (("decay", 0.01), ("beta1", 0.9), ("beta2", 0.999), ("eps", 1e-8))),
+    "adagrad": ("Adagrad", (("eps", 1e-10), _INSIDE)),
+    "rmsprop": ("RMSprop", (("alpha", 0.99), ("eps", 1e-8), _INSIDE)),
+    "rmsprop_momentum": ("RMSpropMomentum", (("alpha", 0.99), ("eps", 1e-8), ("momentum", 0.9), _INSIDE)),
+    "adam": ("Adam", (("beta1", 0.9), ("beta2", 0.999), ("eps", 1e-8), _INSIDE)),
+    "adamw": ("AdamW", (("decay", 0.01), ("beta1", 0.9), ("beta2", 0.999), ("eps", 1e-8), _INSIDE)),
+    "lion": ("Lion", (("decay", 0.0), ("beta1", 0.9), ("beta2", 0.99))),
 }
 
 

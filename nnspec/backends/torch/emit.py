@@ -32,6 +32,10 @@ _RESERVED = frozenset(
         "Average",
         "F",
         "Iterable",
+        "Lion",
+        "RootAdagrad",
+        "RootAdam",
+        "RootRMSprop",
         "OBJECTIVES",
         "Tensor",
         "Tensors",
@@ -57,7 +61,6 @@ _RESERVED = frozenset(
         "rmsprop",
         "rotary",
         "sgd",
-        "share",
         "sinusoid",
         "start_training",
         "torch",
@@ -85,7 +88,7 @@ def emit(graph: Graph, options: Options = Options()) -> str:  # noqa: B008  # an
     print_initialise(program, body, channels_last=bool(options.optimize) and layout == "channels_last")
     print_training(program, options, body)
     _print_main(program, body)
-    for name in ("attention", "rotary", "share", "sinusoid", *CLASSES):
+    for name in ("attention", "rotary", "sinusoid", *CLASSES):
         if re.search(rf"(?<![.\w]){name}\(", body.text()):
             helpers.blank(2)
             helpers.block(helper_source("torch", name))

@@ -35,11 +35,6 @@ def rotary(x: Tensor, heads: int = 1, base: float = 10000.0) -> Tensor:
     return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1).flatten(-2)
 
 
-def share(hits: Tensor) -> Tensor:
-    """The part of the entries that are true."""
-    return hits.to(torch.get_default_dtype()).mean()
-
-
 def sinusoid(length: int, features: int, base: float = 10000.0) -> Tensor:
     """P[t, 2i] = sin(t / base^(2i / F)), P[t, 2i + 1] the cosine (Vaswani et al., 2017)."""
     position = torch.arange(length, dtype=torch.float64).unsqueeze(1)
@@ -235,6 +230,122 @@ class RMSprop:
             weight_decay=0,
             centered=False,
         )
+
+    def zero_grad(self) -> None:
+        for p in self.params:
+            p.grad = None
+
+
+class Lion:
+    """w -= lr * (sign(b1 m + (1 - b1) g) + decay w), m = b2 m + (1 - b2) g (Chen et al., 2023)."""
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        betas: tuple[float, float] = (0.9, 0.99),
+        weight_decay: float = 0.0,
+    ) -> None:
+        self.params = list(params)
+        self.betas, self.weight_decay = betas, weight_decay
+        self.state = {"exp_avg": [torch.zeros_like(p) for p in self.params]}
+
+    @torch.no_grad()
+    def step(self, lr: float) -> None:
+        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.params]
+        beta1, beta2 = self.betas
+        for p, g, m in zip(self.params, grads, self.state["exp_avg"], strict=True):
+            direction = torch.sign(beta1 * m + (1 - beta1) * g)
+            p.mul_(1 - lr * self.weight_decay).sub_(direction, alpha=lr)
+            m.mul_(beta2).add_(g, alpha=1 - beta2)
+
+    def zero_grad(self) -> None:
+        for p in self.params:
+            p.grad = None
+
+
+class RootAdagrad:
+    """s += g^2, w -= lr * g / sqrt(s + eps): torch.optim.Adagrad with eps under the root."""
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        eps: float = 1e-10,
+    ) -> None:
+        self.params = list(params)
+        self.eps = eps
+        self.state = {"sum": [torch.zeros_like(p) for p in self.params]}
+
+    @torch.no_grad()
+    def step(self, lr: float) -> None:
+        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.params]
+        for p, g, s in zip(self.params, grads, self.state["sum"], strict=True):
+            s.addcmul_(g, g)
+            p.addcdiv_(g, (s + self.eps).sqrt_(), value=-lr)
+
+    def zero_grad(self) -> None:
+        for p in self.params:
+            p.grad = None
+
+
+class RootRMSprop:
+    """s = a s + (1 - a) g^2, w -= lr * g / sqrt(s + eps): torch.optim.RMSprop with eps under the root."""
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        momentum: float = 0,
+    ) -> None:
+        self.params = list(params)
+        self.alpha, self.eps, self.momentum = alpha, eps, momentum
+        slots = ("square_avg", "momentum_buffer") if momentum else ("square_avg",)
+        self.state = {s: [torch.zeros_like(p) for p in self.params] for s in slots}
+
+    @torch.no_grad()
+    def step(self, lr: float) -> None:
+        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.params]
+        for k, (p, g) in enumerate(zip(self.params, grads, strict=True)):
+            s = self.state["square_avg"][k]
+            s.mul_(self.alpha).addcmul_(g, g, value=1 - self.alpha)
+            v = g / (s + self.eps).sqrt_()
+            if self.momentum:
+                v = self.state["momentum_buffer"][k].mul_(self.momentum).add_(v)
+            p.sub_(v, alpha=lr)
+
+    def zero_grad(self) -> None:
+        for p in self.params:
+            p.grad = None
+
+
+class RootAdam:
+    """w -= lr * m' / sqrt(v' + eps): torch.optim.Adam (or AdamW) with eps under the root."""
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        self.params = list(params)
+        self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
+        slots = ("exp_avg", "exp_avg_sq")
+        self.state = {s: [torch.zeros_like(p) for p in self.params] for s in slots}
+        self.steps = [torch.zeros(())]
+
+    @torch.no_grad()
+    def step(self, lr: float) -> None:
+        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.params]
+        self.steps[0] += 1
+        t, (beta1, beta2) = int(self.steps[0]), self.betas
+        moments = zip(self.state["exp_avg"], self.state["exp_avg_sq"], strict=True)
+        for p, g, (m, v) in zip(self.params, grads, moments, strict=True):
+            m.lerp_(g, 1 - beta1)
+            v.mul_(beta2).addcmul_(g, g, value=1 - beta2)
+            root = (v / (1 - beta2**t) + self.eps).sqrt_()
+            p.mul_(1 - lr * self.weight_decay)
+            p.addcdiv_(m, root, value=-lr / (1 - beta1**t))
 
     def zero_grad(self) -> None:
         for p in self.params:

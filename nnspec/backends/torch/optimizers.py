@@ -21,10 +21,18 @@ _FORMS: dict[str, tuple[str, tuple[tuple[str, str, Any], ...]]] = {
     "rmsprop": ("RMSprop", (("alpha", "alpha", 0.99), ("eps", "eps", 1e-8), ("momentum", "momentum", 0))),
     "adam": ("Adam", (("eps", "eps", 1e-8),)),
     "adamw": ("AdamW", (("eps", "eps", 1e-8), ("decay", "weight_decay", 1e-2))),
+    "lion": ("Lion", (("decay", "weight_decay", 0.0),)),
+}
+# The same with eps under the root, which torch.optim lacks.
+_ROOTED = {
+    "adagrad": ("RootAdagrad", (("eps", "eps", 1e-10),)),
+    "rmsprop": ("RootRMSprop", (("alpha", "alpha", 0.99), ("eps", "eps", 1e-8), ("momentum", "momentum", 0))),
+    "adam": ("RootAdam", (("eps", "eps", 1e-8),)),
+    "adamw": ("RootAdam", (("eps", "eps", 1e-8), ("decay", "weight_decay", 0.0))),
 }
 TORCH = ("sgd", "adagrad", "rmsprop", "adam", "adamw")  # what torch.optim has
 FUSED = ("sgd", "adam", "adamw")  # what has a fused kernel on every device
-CLASSES = (*(name for name, _ in _FORMS.values()), "Average")
+CLASSES = (*(name for name, _ in _FORMS.values()), "RootAdagrad", "RootRMSprop", "RootAdam", "Average")
 
 
 def print_optimizer(program: Program, options: Options, out: Writer) -> str:
@@ -33,7 +41,8 @@ def print_optimizer(program: Program, options: Options, out: Writer) -> str:
     assert training is not None
     out.blank(2)
     several = len(program.objectives) > 1
-    own = any(g.optimizer is not None and g.optimizer.name not in TORCH for g in training.groups)
+    rules = [group.optimizer for group in training.groups if group.optimizer is not None]
+    own = any(rule.name not in TORCH or getattr(rule, "eps_inside", False) for rule in rules)
     if several:
         return _print_objectives(program, out)
     members, frozen = _members(program)
@@ -84,7 +93,7 @@ def _made(program: Program, members: dict[int, list[str]], whole: bool) -> list[
         assert optimizer is not None
         params = "model.parameters()" if whole else _selected(program, members[index])
         settings = "".join(f", {k}={v}" for k, v in _pairs(optimizer)[1:])
-        made.append((_FORMS[optimizer.name][0], f"({params}{settings})"))
+        made.append((_form(optimizer)[0], f"({params}{settings})"))
     decay = training.settings.get("ema")
     if decay:
         paths = [path for index in sorted(members) for path in members[index]]
@@ -260,6 +269,10 @@ def _make(program: Program, members: dict[int, list[str]], indices: list[int], n
     return f"torch.optim.{name}([{', '.join(entries)}]{form})"
 
 
+def _form(optimizer: Optimizer) -> tuple[str, tuple[tuple[str, str, Any], ...]]:
+    return (_ROOTED if getattr(optimizer, "eps_inside", False) else _FORMS)[optimizer.name]
+
+
 def _settings(optimizer: Optimizer) -> str:
     return ", ".join(f"{k}={v}" for k, v in _pairs(optimizer))
 
@@ -268,9 +281,9 @@ def _pairs(optimizer: Optimizer) -> list[tuple[str, str]]:
     found = [("lr", literal(optimizer.lr.rate(1, 1, 1, 1)))]
     if hasattr(optimizer, "beta1"):
         betas = (optimizer.beta1, optimizer.beta2)  # type: ignore[attr-defined]  # asked above
-        if betas != (0.9, 0.999):
+        if betas != ((0.9, 0.99) if optimizer.name == "lion" else (0.9, 0.999)):
             found.append(("betas", literal(betas)))
-    for field, keyword, default in _FORMS[optimizer.name][1]:
+    for field, keyword, default in _form(optimizer)[1]:
         value = getattr(optimizer, field, default)
         if value != default:
             found.append((keyword, literal(value)))

@@ -21,15 +21,19 @@ def select(data: dict[str, Array], rows: Array) -> dict[str, Array]:
     return {name: values[rows] for name, values in data.items()}
 
 
-def scale_by_root_sum(eps: float) -> optax.GradientTransformation:
-    """g / (sqrt(sum g^2) + eps), as torch.optim.Adagrad (optax has eps in the root)."""
+def scale_by_root_sum(eps: float, inside: bool = False) -> optax.GradientTransformation:
+    """g / (sqrt(sum g^2) + eps), as torch.optim.Adagrad; or eps `inside`."""
 
     def init(params: Any) -> optax.ScaleByRssState:
         return optax.ScaleByRssState(jax.tree.map(jnp.zeros_like, params))
 
     def update(grads: Any, state: optax.ScaleByRssState, params: Any = None) -> Any:
         total = jax.tree.map(lambda s, g: s + g * g, state.sum_of_squares, grads)
-        steps = jax.tree.map(lambda g, s: g / (jnp.sqrt(s) + eps), grads, total)
+        steps = jax.tree.map(
+            lambda g, s: g / (jnp.sqrt(s + eps) if inside else jnp.sqrt(s) + eps),
+            grads,
+            total,
+        )
         return steps, optax.ScaleByRssState(total)
 
     return optax.GradientTransformation(init, update)

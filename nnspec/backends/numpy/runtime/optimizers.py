@@ -79,19 +79,30 @@ class Momentum(Optimizer):
         return lr * ahead
 
 
+def root(s: Array, eps: float, eps_inside: bool) -> Array:
+    """sqrt(s) + eps, or sqrt(s + eps)."""
+    return np.sqrt(s + eps) if eps_inside else np.sqrt(s) + eps
+
+
 class Adagrad(Optimizer):
     """s += g^2, w -= lr * g / (sqrt(s) + eps) (Duchi et al., 2011)."""
 
     slots = ("sum",)
 
-    def __init__(self, parameters: dict[str, Parameter], eps: float = 1e-10) -> None:
+    def __init__(
+        self,
+        parameters: dict[str, Parameter],
+        eps: float = 1e-10,
+        eps_inside: bool = False,
+    ) -> None:
         super().__init__(parameters)
         self.eps = eps
+        self.eps_inside = eps_inside
 
     def change(self, parameter: Parameter, lr: float, *memory: Array) -> Array:
         (s,) = memory
         s += parameter.grad**2
-        return lr * parameter.grad / (np.sqrt(s) + self.eps)
+        return lr * parameter.grad / root(s, self.eps, self.eps_inside)
 
 
 class RMSprop(Optimizer):
@@ -104,15 +115,17 @@ class RMSprop(Optimizer):
         parameters: dict[str, Parameter],
         alpha: float = 0.99,
         eps: float = 1e-8,
+        eps_inside: bool = False,
     ) -> None:
         super().__init__(parameters)
         self.alpha = alpha
         self.eps = eps
+        self.eps_inside = eps_inside
 
     def change(self, parameter: Parameter, lr: float, *memory: Array) -> Array:
         (s,) = memory
         s[...] = self.alpha * s + (1.0 - self.alpha) * parameter.grad**2
-        return lr * parameter.grad / (np.sqrt(s) + self.eps)
+        return lr * parameter.grad / root(s, self.eps, self.eps_inside)
 
 
 class RMSpropMomentum(RMSprop):
@@ -126,8 +139,9 @@ class RMSpropMomentum(RMSprop):
         alpha: float = 0.99,
         eps: float = 1e-8,
         momentum: float = 0.9,
+        eps_inside: bool = False,
     ) -> None:
-        super().__init__(parameters, alpha, eps)
+        super().__init__(parameters, alpha, eps, eps_inside)
         self.momentum = momentum
 
     def change(self, parameter: Parameter, lr: float, *memory: Array) -> Array:
@@ -151,11 +165,13 @@ class Adam(Optimizer):
         beta1: float = 0.9,
         beta2: float = 0.999,
         eps: float = 1e-8,
+        eps_inside: bool = False,
     ) -> None:
         super().__init__(parameters)
         self.beta1 = beta1
         self.beta2 = beta2
         self.eps = eps
+        self.eps_inside = eps_inside
 
     def change(self, parameter: Parameter, lr: float, *memory: Array) -> Array:
         m, v = memory
@@ -163,7 +179,7 @@ class Adam(Optimizer):
         v[...] = self.beta2 * v + (1.0 - self.beta2) * parameter.grad**2
         unbiased_m = m / (1.0 - self.beta1**self.step)
         unbiased_v = v / (1.0 - self.beta2**self.step)
-        return lr * unbiased_m / (np.sqrt(unbiased_v) + self.eps)
+        return lr * unbiased_m / root(unbiased_v, self.eps, self.eps_inside)
 
 
 class AdamW(Adam):
@@ -176,10 +192,38 @@ class AdamW(Adam):
         beta1: float = 0.9,
         beta2: float = 0.999,
         eps: float = 1e-8,
+        eps_inside: bool = False,
     ) -> None:
-        super().__init__(parameters, beta1, beta2, eps)
+        super().__init__(parameters, beta1, beta2, eps, eps_inside)
         self.decay = decay
 
     def change(self, parameter: Parameter, lr: float, *memory: Array) -> Array:
         decayed = lr * self.decay * parameter.value
         return decayed + super().change(parameter, lr, *memory)
+
+
+class Lion(Optimizer):
+    """w -= lr * (sign(b1 * m + (1 - b1) * g) + decay * w) (Chen et al., 2023).
+
+    Then m = b2 * m + (1 - b2) * g.
+    """
+
+    slots = ("exp_avg",)
+
+    def __init__(
+        self,
+        parameters: dict[str, Parameter],
+        decay: float = 0.0,
+        beta1: float = 0.9,
+        beta2: float = 0.99,
+    ) -> None:
+        super().__init__(parameters)
+        self.decay = decay
+        self.beta1 = beta1
+        self.beta2 = beta2
+
+    def change(self, parameter: Parameter, lr: float, *memory: Array) -> Array:
+        (m,) = memory
+        ahead = self.beta1 * m + (1.0 - self.beta1) * parameter.grad
+        m[...] = self.beta2 * m + (1.0 - self.beta2) * parameter.grad
+        return lr * (np.sign(ahead) + self.decay * parameter.value)

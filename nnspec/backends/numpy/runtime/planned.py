@@ -129,14 +129,30 @@ class Momentum(Optimizer):
         value -= work
 
 
+def root(s: Array, eps: Array, eps_inside: bool, out: Array) -> None:
+    """sqrt(s) + eps, or sqrt(s + eps)."""
+    if eps_inside:
+        np.add(s, eps, out=out)
+        np.sqrt(out, out=out)
+    else:
+        np.sqrt(s, out=out)
+        out += eps
+
+
 class Adagrad(Optimizer):
     """s += g^2, w -= lr * g / (sqrt(s) + eps) (Duchi et al., 2011)."""
 
     slots = ("sum",)
 
-    def __init__(self, parameters: dict[str, Parameter], eps: float = 1e-10) -> None:
+    def __init__(
+        self,
+        parameters: dict[str, Parameter],
+        eps: float = 1e-10,
+        eps_inside: bool = False,
+    ) -> None:
         super().__init__(parameters)
         self.eps = eps
+        self.eps_inside = eps_inside
 
     def factors(self, lr: float) -> tuple[float, ...]:
         return lr, self.eps
@@ -145,8 +161,7 @@ class Adagrad(Optimizer):
         (lr, eps), (work, value, grad, s) = factors, vectors
         np.multiply(grad, grad, out=work)
         s += work
-        np.sqrt(s, out=work)
-        work += eps
+        root(s, eps, self.eps_inside, work)
         np.divide(grad, work, out=work)
         work *= lr
         value -= work
@@ -162,10 +177,12 @@ class RMSprop(Optimizer):
         parameters: dict[str, Parameter],
         alpha: float = 0.99,
         eps: float = 1e-8,
+        eps_inside: bool = False,
     ) -> None:
         super().__init__(parameters)
         self.alpha = alpha
         self.eps = eps
+        self.eps_inside = eps_inside
 
     def factors(self, lr: float) -> tuple[float, ...]:
         return lr, self.alpha, 1.0 - self.alpha, self.eps
@@ -185,8 +202,7 @@ class RMSprop(Optimizer):
         work *= rest
         s *= alpha
         s += work
-        np.sqrt(s, out=work)
-        work += eps
+        root(s, eps, self.eps_inside, work)
         np.divide(grad, work, out=work)
 
 
@@ -201,8 +217,9 @@ class RMSpropMomentum(RMSprop):
         alpha: float = 0.99,
         eps: float = 1e-8,
         momentum: float = 0.9,
+        eps_inside: bool = False,
     ) -> None:
-        super().__init__(parameters, alpha, eps)
+        super().__init__(parameters, alpha, eps, eps_inside)
         self.momentum = momentum
 
     def factors(self, lr: float) -> tuple[float, ...]:
@@ -233,17 +250,20 @@ class Adam(Optimizer):
         beta1: float = 0.9,
         beta2: float = 0.999,
         eps: float = 1e-8,
+        eps_inside: bool = False,
     ) -> None:
         super().__init__(parameters)
         self.eps = eps
+        self.eps_inside = eps_inside
         self.beta1 = beta1
         self.beta2 = beta2
         betas = beta1, 1.0 - beta1, beta2, 1.0 - beta2
         self.betas = numbers(self.value.dtype, *betas)
 
     def factors(self, lr: float) -> tuple[float, ...]:
-        root = (1.0 - self.beta2**self.step) ** 0.5
-        return lr * root / (1.0 - self.beta1**self.step), self.eps * root
+        scale = (1.0 - self.beta2**self.step) ** 0.5
+        eps = self.eps * scale ** (2 if self.eps_inside else 1)
+        return lr * scale / (1.0 - self.beta1**self.step), eps
 
     def move(self, factors: list[Array], *vectors: Array) -> None:
         (rate, eps, *_), (work, value, grad, m, v) = factors, vectors
@@ -255,8 +275,7 @@ class Adam(Optimizer):
         work *= rest2
         v *= beta2
         v += work
-        np.sqrt(v, out=work)
-        work += eps
+        root(v, eps, self.eps_inside, work)
         np.divide(m, work, out=work)
         work *= rate
         value -= work
@@ -272,8 +291,9 @@ class AdamW(Adam):
         beta1: float = 0.9,
         beta2: float = 0.999,
         eps: float = 1e-8,
+        eps_inside: bool = False,
     ) -> None:
-        super().__init__(parameters, beta1, beta2, eps)
+        super().__init__(parameters, beta1, beta2, eps, eps_inside)
         self.decay = decay
 
     def factors(self, lr: float) -> tuple[float, ...]:
@@ -283,3 +303,41 @@ class AdamW(Adam):
         value = vectors[1]
         value *= factors[-1]
         super().move(factors, *vectors)
+
+
+class Lion(Optimizer):
+    """w -= lr * (sign(b1 * m + (1 - b1) * g) + decay * w) (Chen et al., 2023).
+
+    Then m = b2 * m + (1 - b2) * g.
+    """
+
+    slots = ("exp_avg",)
+
+    def __init__(
+        self,
+        parameters: dict[str, Parameter],
+        decay: float = 0.0,
+        beta1: float = 0.9,
+        beta2: float = 0.99,
+    ) -> None:
+        super().__init__(parameters)
+        self.decay = decay
+        betas = beta1, 1.0 - beta1, beta2, 1.0 - beta2
+        self.betas = numbers(self.value.dtype, *betas)
+
+    def factors(self, lr: float) -> tuple[float, ...]:
+        return lr, 1.0 - lr * self.decay
+
+    def move(self, factors: list[Array], *vectors: Array) -> None:
+        (lr, kept), (work, value, grad, m) = factors, vectors
+        beta1, rest1, beta2, rest2 = self.betas
+        np.multiply(m, beta1, out=work)
+        grad *= rest1
+        work += grad
+        np.sign(work, out=work)
+        work *= lr
+        value *= kept
+        value -= work
+        grad *= rest2 / rest1
+        m *= beta2
+        m += grad
