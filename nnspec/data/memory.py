@@ -171,12 +171,16 @@ def read_inputs(
     series = [f for f in inputs if length and is_series(f.value.type.shape, width_of(columns[f.name]), length)]
     if all(not isinstance(f.value.type.shape[0], int) for f in series):
         length = min(length, table.size)
-    dims = dict(memory.dims)
+    dims: dict[str, int] = {}
     rows: dict[str, Any] = {}
     for field in inputs:
         type = field.value.type.with_shape(field.value.type.shape[1:]) if field in series else field.value.type
         classes = memory.classes.get(field.name, ())
-        array = convert(field.name, type, table, columns[field.name], classes, dims)
+        try:  # open sizes are those of the new examples, where these say them
+            array = convert(field.name, type, table, columns[field.name], classes, dims)
+        except DataError:
+            dims = {**memory.dims, **dims}
+            array = convert(field.name, type, table, columns[field.name], classes, dims)
         rows[field.name] = _as_pixels(array, memory.scaling.get(field.name))
     found = normalised(inputs, rows, memory.scaling, dtype)
     if series:

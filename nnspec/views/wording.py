@@ -68,6 +68,8 @@ def settings(op: Op) -> dict[str, Any]:
 def short(op: Op) -> str:
     """The op with what differs from its defaults; what has no default stands without its name."""
     arguments: list[str] = []
+    if op.name == "[]":
+        return f"[{', '.join(map(_item, getattr(op, 'items', ())))}]"
     for name, value in settings(op).items():
         if name not in op._defaults:
             arguments.append(_compact(value))
@@ -79,6 +81,14 @@ def short(op: Op) -> str:
 def full(op: Op) -> list[str]:
     """Every setting as `name = value`."""
     return [f"{name} = {show(value)}" for name, value in settings(op).items()]
+
+
+def _item(item: Any) -> str:
+    """An index, or a slice as it is written: `0`, `1:3`, `::2`, `:`."""
+    if isinstance(item, int | Dim):
+        return str(item)
+    start, stop = ("" if end is None else str(end) for end in (item.start, item.stop))
+    return f"{start}:{stop}" + (f":{item.step}" if item.step != 1 else "")
 
 
 def _compact(value: object) -> str:
