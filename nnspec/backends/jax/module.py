@@ -215,7 +215,8 @@ class ClassPrinter:
         """What the class returns: its values, itself with new statistics, layers of others that it moved on."""
         values = [self.argument(name) for name in self.definition.returns]
         if self.layout is not None and self.definition is self.facts.program.root:
-            outputs = self.definition.module.outputs
+            graph = self.facts.program.graph
+            outputs = [*graph.outputs.values(), *graph.taps.values()]
             values = [f"channels_first({v})" if is_image(o.type) else v for v, o in zip(values, outputs, strict=True)]
         values += ["new"] * self.needs.own + list(self.needs.captured)
         return Line("return", ", ".join(values), dies=frozenset(self.definition.returns))
