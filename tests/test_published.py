@@ -1,4 +1,4 @@
-"""Published networks: counts, multiply-adds, the names and shapes of torchvision's parameters, and PyTorch's own numbers.
+"""Published networks: counts, multiply-adds, names and shapes of torchvision's parameters, and PyTorch's own numbers.
 
 `torchvision_names.json` holds public facts: the names and shapes of torchvision's state dicts. Figures are those of the
 papers' implementations in torchvision (parameters, and multiply-adds of one image in evaluation, in thousand millions).
@@ -7,6 +7,7 @@ papers' implementations in torchvision (parameters, and multiply-adds of one ima
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,6 +64,10 @@ TABLE = [
     Published(NETWORKS / "vit_b_16.nn", "ViTB16", 86_567_656, 17.564),
 ]
 NAMED = [row for row in TABLE if row.names]
+BY_HAND = {  # those of published_torch.py
+    *("ResNet18", "ResNet50", "GoogLeNet", "DenseNet121", "MobileNetV2"),
+    *("ShuffleNetV2", "EfficientNetB0", "ConvNeXtTiny", "ViTB16"),
+}
 
 
 def by_model(row: Published) -> str:
@@ -111,3 +116,40 @@ def test_the_emitted_module_takes_a_torchvision_state_dict(row: Published, tmp_p
     assert not taken.missing_keys
     assert not taken.unexpected_keys
     assert not any(t.is_meta for t in model.state_dict().values())
+
+
+def test_the_page_of_the_docs_says_what_the_compiler_computes() -> None:
+    rows = re.findall(
+        r"^\| \[.*\]\(\.\./(\S+)\) \| (\w+) \| ([\d,]+) \| ([\d,]+) \|",
+        (ROOT / "docs" / "convolutional.md").read_text(encoding="utf-8"),
+        flags=re.MULTILINE,
+    )
+    assert {model for _, model, _, _ in rows} >= {row.model for row in TABLE}
+    for file, model, parameters, macs in rows:
+        found = totals(nnspec.load(ROOT / file, model=model).graph)
+        assert (f"{found['parameters']:,}", f"{found['macs']:,}") == (parameters, macs), model
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("row", [r for r in TABLE if r.model in BY_HAND], ids=by_model)
+def test_logits_are_those_of_a_program_written_by_hand(row: Published, tmp_path: Path) -> None:
+    """In evaluation, from random parameters and running statistics, on images whose sides are odd."""
+    import torch
+    from published_torch import BY_MODEL
+
+    size = 64 if row.model == "ViTB16" else 75
+    settings = {"size": size, **({"depth": 2} if row.model == "ViTB16" else {})}
+    path = tmp_path / "model.py"
+    path.write_text(nnspec.load(row.file, model=row.model, set=settings).source("torch"))
+    torch.manual_seed(0)
+    emitted = import_file(path)
+    model = emitted.initialise(emitted.Model()).double().eval()
+    state = {
+        name: t + 0.1 * torch.rand_like(t) if t.is_floating_point() else t for name, t in model.state_dict().items()
+    }
+    model.load_state_dict(state)
+    images = torch.randn(2, 3, size, size, dtype=torch.float64)
+    with torch.no_grad():
+        wanted, found = BY_MODEL[row.model](images, state), model(images)
+    assert wanted.std() > 0
+    torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-9 * float(wanted.abs().max()))
