@@ -61,15 +61,19 @@ def lstm_forward(
     """
     gates = input_product(x, weight_ih, bias_ih, bias_hh)
     units = weight_hh.shape[1]
+    # sigmoid(x) = (1 + tanh(x / 2)) / 2 cannot overflow; of g the tanh alone is taken
+    half = np.repeat(np.array([0.5, 0.5, 1.0, 0.5], gates.dtype), units)
     h = np.zeros((len(x) + 1, *gates.shape[1:-1], units), gates.dtype)
     c, tanh_c = np.zeros_like(h), np.empty_like(h[1:])
-    for t in range(len(x)):
-        gates[t] += np.matmul(h[t], weight_hh.T)
-        i, f, g, o = np.split(gates[t], 4, axis=-1)  # views
-        for gate in (i, f, o):
-            sigmoid_in_place(gate)
-        np.tanh(g, out=g)
-        c[t + 1] = f * c[t] + i * g
+    for t, gate in enumerate(gates):
+        gate += np.matmul(h[t], weight_hh.T)
+        gate *= half
+        np.tanh(gate, out=gate)
+        gate *= half
+        gate += 1.0 - half
+        i, f, g, o = (gate[..., k * units : (k + 1) * units] for k in range(4))
+        np.multiply(f, c[t], out=c[t + 1])
+        c[t + 1] += i * g
         np.tanh(c[t + 1], out=tanh_c[t])
         np.multiply(o, tanh_c[t], out=h[t + 1])
     return h[1:], (x, gates, h, c, tanh_c, weight_ih, weight_hh)
@@ -78,18 +82,19 @@ def lstm_forward(
 def lstm_backward(dy: Array, cache: Cache) -> tuple[Array, Array, Array, Array, Array]:
     """Returns dx, dweight_ih, dweight_hh, dbias_ih, dbias_hh."""
     x, gates, h, c, tanh_c, weight_ih, weight_hh = cache
-    dz = np.empty_like(gates)
+    i, f, g, o = np.split(gates, 4, axis=-1)
+    dz = gates * (1.0 - gates)  # the slope of a sigmoid
+    di, df, dg, do = np.split(dz, 4, axis=-1)  # views
+    np.subtract(1.0, g * g, out=dg)
     dh, dc = np.zeros_like(c[0]), np.zeros_like(c[0])
     for t in reversed(range(len(x))):
-        i, f, g, o = np.split(gates[t], 4, axis=-1)
-        di, df, dg, do = np.split(dz[t], 4, axis=-1)  # views
         dh += dy[t]
-        dc += dh * o * (1.0 - tanh_c[t] * tanh_c[t])
-        di[...] = dc * g * i * (1.0 - i)
-        df[...] = dc * c[t] * f * (1.0 - f)
-        dg[...] = dc * i * (1.0 - g * g)
-        do[...] = dh * tanh_c[t] * o * (1.0 - o)
-        dc *= f
+        dc += dh * o[t] * (1.0 - tanh_c[t] * tanh_c[t])
+        di[t] *= dc * g[t]
+        df[t] *= dc * c[t]
+        dg[t] *= dc * i[t]
+        do[t] *= dh * tanh_c[t]
+        dc *= f[t]
         dh = np.matmul(dz[t], weight_hh)
     dx, dweight_ih, dbias = product_gradients(dz, x, weight_ih)
     return dx, dweight_ih, weight_gradient(dz, h[:-1]), dbias, dbias
@@ -109,39 +114,45 @@ def gru_forward(
     units = weight_hh.shape[1]
     h = np.zeros((len(x) + 1, *gates.shape[1:-1], units), gates.dtype)
     a = np.empty_like(h[1:])  # what r lets through of the state
-    for t in range(len(x)):
-        r, z, n = np.split(gates[t], 3, axis=-1)  # views
+    for t, gate in enumerate(gates):
+        rz, n = gate[..., : 2 * units], gate[..., 2 * units :]
         product = np.matmul(h[t], weight_hh.T)
         if bias_hh is not None:
             product += bias_hh
-        ar, az, a[t] = np.split(product, 3, axis=-1)
-        r += ar
-        z += az
-        sigmoid_in_place(r)
-        sigmoid_in_place(z)
-        n += r * a[t]
+        rz += product[..., : 2 * units]
+        sigmoid_in_place(rz)
+        a[t] = product[..., 2 * units :]
+        n += rz[..., :units] * a[t]
         np.tanh(n, out=n)
-        h[t + 1] = n + z * (h[t] - n)
+        np.subtract(h[t], n, out=h[t + 1])
+        h[t + 1] *= rz[..., units:]
+        h[t + 1] += n
     return h[1:], (x, gates, a, h, weight_ih, weight_hh)
 
 
 def gru_backward(dy: Array, cache: Cache) -> tuple[Array, Array, Array, Array, Array]:
     """Returns dx, dweight_ih, dweight_hh, dbias_ih, dbias_hh."""
     x, gates, a, h, weight_ih, weight_hh = cache
-    dz_ih, dz_hh = np.empty_like(gates), np.empty_like(gates)
+    r, z, n = np.split(gates, 3, axis=-1)
+    dgates = gates * (1.0 - gates)  # the slope of a sigmoid
+    dr, dz, dn = np.split(dgates, 3, axis=-1)  # views
+    np.multiply(1.0 - z, 1.0 - n * n, out=dn)
+    dz *= h[:-1] - n
+    dproduct = np.empty_like(gates)
+    units = h.shape[-1]
     dh = np.zeros_like(h[0])
     for t in reversed(range(len(x))):
-        r, z, n = np.split(gates[t], 3, axis=-1)
-        dr, dz, dn = np.split(dz_ih[t], 3, axis=-1)  # views
         dh += dy[t]
-        dn[...] = dh * (1.0 - z) * (1.0 - n * n)
-        dz[...] = dh * (h[t] - n) * z * (1.0 - z)
-        dr[...] = dn * a[t] * r * (1.0 - r)
-        dz_hh[t] = np.concatenate([dr, dz, dn * r], axis=-1)
-        dh = dh * z + np.matmul(dz_hh[t], weight_hh)
-    dx, dweight_ih, dbias_ih = product_gradients(dz_ih, x, weight_ih)
-    dbias_hh = dz_hh.reshape(-1, dz_hh.shape[-1]).sum(axis=0)
-    return dx, dweight_ih, weight_gradient(dz_hh, h[:-1]), dbias_ih, dbias_hh
+        dn[t] *= dh
+        dz[t] *= dh
+        dr[t] *= dn[t] * a[t]
+        dproduct[t] = dgates[t]
+        dproduct[t, ..., 2 * units :] *= r[t]
+        dh *= z[t]
+        dh += np.matmul(dproduct[t], weight_hh)
+    dx, dweight_ih, dbias_ih = product_gradients(dgates, x, weight_ih)
+    dbias_hh = dproduct.reshape(-1, dproduct.shape[-1]).sum(axis=0)
+    return dx, dweight_ih, weight_gradient(dproduct, h[:-1]), dbias_ih, dbias_hh
 
 
 def input_product(x: Array, weight: Array, *biases: Array | None) -> Array:
