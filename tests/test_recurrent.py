@@ -11,6 +11,7 @@ import pytest
 from specs import graph_of
 
 import nnspec
+from nnspec.backends.choices import Run, choose
 from nnspec.passes.cost import totals
 from nnspec.verify import verify
 from nnspec.verify.setup import open_drivers
@@ -131,6 +132,16 @@ def test_emitted_layers_are_what_a_reader_of_the_framework_expects() -> None:
     assert "lax.scan(" in jax
     assert "self.lstm1 = LSTM(32, 64)" in numpy
     assert "def lstm_backward(" in numpy
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("layer", ["rnn(4)", "lstm(4)", "gru(4)"])
+def test_torch_does_not_compile_a_step_with_recurrent_layers(layer: str) -> None:
+    """Its compiler would leave each of them out of the graph, and a long run would pay for nothing."""
+    text = model(layer) + "train { minimize = mean(y); optimizer = sgd(0.1); steps = 3 }"
+    step = choose("torch", graph_of(text), Run(batch=4, steps=10_000_000), {"step": "compile"})[0]
+    assert (step.what, step.value) == ("step", "eager")
+    assert "recurrent" in step.why
 
 
 def test_models_may_be_called_like_a_layer(backends: tuple[str, ...]) -> None:

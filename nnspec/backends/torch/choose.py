@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from nnspec.backends.choices import Choices, Run
     from nnspec.ir.graph import Graph
 
+_RECURRENT = ("Rnn", "Lstm", "Gru")
+
 FORMS: dict[str, tuple[str, ...]] = {
     "step": ("eager", "compile"),
     "optimizer": ("kernels", "objects"),
@@ -103,6 +105,8 @@ def _obstacle(graph: Graph, run: Run) -> str:
     """Why this step cannot be compiled here; empty if it can."""
     if graph.training is not None and graph.training.uses_step:
         return "the objective changes with the step, and would be compiled again for each"
+    if any(type(layer.op).__name__ in _RECURRENT for layer in graph.root.all_layers()):
+        return "torch's compiler breaks its graph at recurrent layers (torch._dynamo.config.allow_rnn)"
     if run.device == "cpu":
         compiler = os.environ.get("CXX", "")
         if not (which(compiler) if compiler else any(map(which, ("g++", "c++", "clang++", "cl")))):
