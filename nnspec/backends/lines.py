@@ -46,7 +46,7 @@ def _folds(before: Line, line: Line) -> bool:
         return False
     if name not in line.dies and name != line.target:
         return False
-    if line.note and not _is_infix(line.source):
+    if line.note and not _is_infix(line.source) and (line.target != "return" or before.note):
         return False
     if len(re.findall(rf"\b{name}\b", line.source)) != 1 or re.search(
         rf"\*{name}\b|\b{name}[.\[]|[.\"]{name}\b", line.source

@@ -1,54 +1,11 @@
 """LeNet5 for PyTorch, compiled by nnspec from lenet5.nn."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Sequence
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim.sgd import sgd
+from torch.optim import Optimizer
 
-
-def share(hits: Tensor) -> Tensor:
-    """The part of the entries that are true."""
-    return hits.to(torch.get_default_dtype()).mean()
-
-
-class SGD:
-    """torch.optim.SGD as its fused kernel alone, without an import of torch's compiler."""
-
-    def __init__(
-        self,
-        params: Iterable[Tensor],
-        momentum: float = 0,
-        nesterov: bool = False,
-    ) -> None:
-        self.params = list(params)
-        self.momentum, self.nesterov = momentum, nesterov
-        slots = ("momentum_buffer",) if momentum else ()
-        self.state = {s: [torch.zeros_like(p) for p in self.params] for s in slots}
-
-    @torch.no_grad()
-    def step(self, lr: float) -> None:
-        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.params]
-        unused: list[Tensor | None] = [None] * len(grads)
-        sgd(
-            self.params,
-            grads,
-            [*self.state.get("momentum_buffer", unused)],
-            fused=True,
-            lr=lr,
-            momentum=self.momentum,
-            nesterov=self.nesterov,
-            dampening=0,
-            weight_decay=0,
-            maximize=False,
-        )
-
-    def zero_grad(self) -> None:
-        for p in self.params:
-            p.grad = None
+Tensors = dict[str, Tensor]  # by name
 
 
 class LeNet5(nn.Module):
@@ -70,8 +27,7 @@ class LeNet5(nn.Module):
         x = x.flatten(1)  # [400]
         x = torch.tanh(self.dense1(x))  # [120]
         x = torch.tanh(self.dense2(x))  # [84]
-        logits = self.dense3(x)  # [10]
-        return logits
+        return self.dense3(x)  # [10]
 
 
 Model = LeNet5
@@ -88,32 +44,29 @@ def initialise(model: LeNet5) -> LeNet5:
     return model.to(memory_format=torch.channels_last)
 
 
-def outputs(model: LeNet5, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+def outputs(model: LeNet5, batch: Tensors) -> Tensors:
     """The results of the model by name."""
-    logits = model(batch["image"])
-    return {"logits": logits}
+    return {"logits": model(batch["image"])}
 
 
-def loss(model: LeNet5, batch: dict[str, Tensor], step: int = 1) -> Tensor:
+def loss(model: LeNet5, batch: Tensors, step: int = 1) -> Tensor:
     """What training minimises, averaged over the batch."""
     logits = model(batch["image"])
-    label = batch["label"]
-    return F.cross_entropy(logits, label)
+    return F.cross_entropy(logits, batch["label"])
 
 
-def make_optimizer(model: LeNet5) -> SGD:
-    """The optimizer."""
-    return SGD(model.parameters(), momentum=0.9)
+def make_optimizer(model: LeNet5) -> Optimizer:
+    """The optimizer; its rates are handed to every update."""
+    return torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, fused=True)
 
 
-def update(optimizer: SGD, lr: Sequence[float]) -> None:
+def update(optimizer: Optimizer, lr: list[float]) -> None:
     """One update from the gradients that the parameters hold."""
-    optimizer.step(lr[0])
+    optimizer.param_groups[0]["lr"] = lr[0]
+    optimizer.step()
 
 
-def gradients(
-    model: LeNet5, batch: dict[str, Tensor], step: int = 1
-) -> tuple[Tensor, dict[str, Tensor]]:
+def gradients(model: LeNet5, batch: Tensors, step: int = 1) -> tuple[Tensor, Tensors]:
     """The loss of a batch and its gradient by every trained parameter."""
     model.train()
     value = loss(model, batch, step)
@@ -122,35 +75,24 @@ def gradients(
     return value.detach(), dict(zip(named, found))
 
 
-def backward(model: LeNet5, batch: dict[str, Tensor], step: int) -> Tensor:
-    """The loss of a batch, its gradient left in the parameters: what torch.compile takes whole."""
-    value = loss(model, batch, step)
-    value.backward()
-    return value.detach()
-
-
 def train_step(
-    model: LeNet5,
-    optimizer: SGD,
-    batch: dict[str, Tensor],
-    lr: Sequence[float],
-    step: int,
+    model: LeNet5, optimizer: Optimizer, batch: Tensors, lr: list[float], step: int
 ) -> Tensor:
     """One update from one batch; `lr` has a rate for each group of parameters."""
-    if not model.training:
-        model.train()
+    model.train()
     optimizer.zero_grad()
-    value = backward(model, batch, step)
+    value = loss(model, batch, step)
+    value.backward()
     update(optimizer, lr)
-    return value
+    return value.detach()
 
 
 def train_steps(
     model: LeNet5,
-    optimizer: SGD,
-    data: dict[str, Tensor],
+    optimizer: Optimizer,
+    data: Tensors,
     order: Tensor,
-    lr: Sequence[Sequence[float]],
+    lr: list[list[float]],
     first_step: int = 1,
 ) -> Tensor:
     """One update for each row of `order`, which holds the examples of a batch; their losses."""
@@ -162,14 +104,12 @@ def train_steps(
 
 
 @torch.inference_mode()
-def evaluate(
-    model: LeNet5, batch: dict[str, Tensor]
-) -> tuple[Tensor, dict[str, Tensor]]:
+def evaluate(model: LeNet5, batch: Tensors) -> tuple[Tensor, Tensors]:
     """Loss and metrics of a batch, with noise layers off and running statistics in use."""
     model.eval()
     value = loss(model, batch)
     logits = model(batch["image"])
-    return value, {"accuracy": share(logits.argmax(1) == batch["label"])}
+    return value, {"accuracy": (logits.argmax(1) == batch["label"]).to(logits).mean()}
 
 
 if __name__ == "__main__":

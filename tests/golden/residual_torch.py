@@ -1,54 +1,11 @@
 """ResNet for PyTorch, compiled by nnspec from residual.nn."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Sequence
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim.sgd import sgd
+from torch.optim import Optimizer
 
-
-def share(hits: Tensor) -> Tensor:
-    """The part of the entries that are true."""
-    return hits.to(torch.get_default_dtype()).mean()
-
-
-class SGD:
-    """torch.optim.SGD as its fused kernel alone, without an import of torch's compiler."""
-
-    def __init__(
-        self,
-        params: Iterable[Tensor],
-        momentum: float = 0,
-        nesterov: bool = False,
-    ) -> None:
-        self.params = list(params)
-        self.momentum, self.nesterov = momentum, nesterov
-        slots = ("momentum_buffer",) if momentum else ()
-        self.state = {s: [torch.zeros_like(p) for p in self.params] for s in slots}
-
-    @torch.no_grad()
-    def step(self, lr: float) -> None:
-        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.params]
-        unused: list[Tensor | None] = [None] * len(grads)
-        sgd(
-            self.params,
-            grads,
-            [*self.state.get("momentum_buffer", unused)],
-            fused=True,
-            lr=lr,
-            momentum=self.momentum,
-            nesterov=self.nesterov,
-            dampening=0,
-            weight_decay=0,
-            maximize=False,
-        )
-
-    def zero_grad(self) -> None:
-        for p in self.params:
-            p.grad = None
+Tensors = dict[str, Tensor]  # by name
 
 
 class Residual(nn.Module):
@@ -72,10 +29,7 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         z = F.relu(self.bn1(self.conv1(x)), inplace=True)
         y = self.bn2(self.conv2(z))
-        if self.has_downsample:
-            skip = self.downsample(x)
-        else:
-            skip = x
+        skip = self.downsample(x) if self.has_downsample else x
         return F.relu(y + skip, inplace=True)
 
 
@@ -102,8 +56,7 @@ class ResNet(nn.Module):
         x = F.relu(self.bn(self.stem(image)), inplace=True)  # [8, 8, 8]
         x = self.stages(x)
         x = x.mean((2, 3))  # [32]
-        logits = self.head(x)  # [10]
-        return logits
+        return self.head(x)  # [10]
 
 
 Model = ResNet
@@ -121,10 +74,9 @@ def initialise(model: ResNet) -> ResNet:
     return model.to(memory_format=torch.channels_last)
 
 
-def outputs(model: ResNet, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+def outputs(model: ResNet, batch: Tensors) -> Tensors:
     """The results of the model by name."""
-    logits = model(batch["image"])
-    return {"logits": logits}
+    return {"logits": model(batch["image"])}
 
 
 def weights(model: nn.Module) -> list[Tensor]:
@@ -132,28 +84,28 @@ def weights(model: nn.Module) -> list[Tensor]:
     return [p for p in model.parameters() if p.ndim > 1]
 
 
-def loss(model: ResNet, batch: dict[str, Tensor], step: int = 1) -> Tensor:
+def loss(model: ResNet, batch: Tensors, step: int = 1) -> Tensor:
     """What training minimises, averaged over the batch."""
     logits = model(batch["image"])
-    label = batch["label"]
-    return F.cross_entropy(logits, label) + 0.0001 * (
+    return F.cross_entropy(logits, batch["label"]) + 0.0001 * (
         0.5 * sum(w.square().sum() for w in weights(model))
     )
 
 
-def make_optimizer(model: ResNet) -> SGD:
-    """The optimizer."""
-    return SGD(model.parameters(), momentum=0.9, nesterov=True)
+def make_optimizer(model: ResNet) -> Optimizer:
+    """The optimizer; its rates are handed to every update."""
+    return torch.optim.SGD(
+        model.parameters(), lr=0.1, momentum=0.9, nesterov=True, fused=True
+    )
 
 
-def update(optimizer: SGD, lr: Sequence[float]) -> None:
+def update(optimizer: Optimizer, lr: list[float]) -> None:
     """One update from the gradients that the parameters hold."""
-    optimizer.step(lr[0])
+    optimizer.param_groups[0]["lr"] = lr[0]
+    optimizer.step()
 
 
-def gradients(
-    model: ResNet, batch: dict[str, Tensor], step: int = 1
-) -> tuple[Tensor, dict[str, Tensor]]:
+def gradients(model: ResNet, batch: Tensors, step: int = 1) -> tuple[Tensor, Tensors]:
     """The loss of a batch and its gradient by every trained parameter."""
     model.train()
     value = loss(model, batch, step)
@@ -162,35 +114,24 @@ def gradients(
     return value.detach(), dict(zip(named, found))
 
 
-def backward(model: ResNet, batch: dict[str, Tensor], step: int) -> Tensor:
-    """The loss of a batch, its gradient left in the parameters: what torch.compile takes whole."""
-    value = loss(model, batch, step)
-    value.backward()
-    return value.detach()
-
-
 def train_step(
-    model: ResNet,
-    optimizer: SGD,
-    batch: dict[str, Tensor],
-    lr: Sequence[float],
-    step: int,
+    model: ResNet, optimizer: Optimizer, batch: Tensors, lr: list[float], step: int
 ) -> Tensor:
     """One update from one batch; `lr` has a rate for each group of parameters."""
-    if not model.training:
-        model.train()
+    model.train()
     optimizer.zero_grad()
-    value = backward(model, batch, step)
+    value = loss(model, batch, step)
+    value.backward()
     update(optimizer, lr)
-    return value
+    return value.detach()
 
 
 def train_steps(
     model: ResNet,
-    optimizer: SGD,
-    data: dict[str, Tensor],
+    optimizer: Optimizer,
+    data: Tensors,
     order: Tensor,
-    lr: Sequence[Sequence[float]],
+    lr: list[list[float]],
     first_step: int = 1,
 ) -> Tensor:
     """One update for each row of `order`, which holds the examples of a batch; their losses."""
@@ -202,14 +143,12 @@ def train_steps(
 
 
 @torch.inference_mode()
-def evaluate(
-    model: ResNet, batch: dict[str, Tensor]
-) -> tuple[Tensor, dict[str, Tensor]]:
+def evaluate(model: ResNet, batch: Tensors) -> tuple[Tensor, Tensors]:
     """Loss and metrics of a batch, with noise layers off and running statistics in use."""
     model.eval()
     value = loss(model, batch)
     logits = model(batch["image"])
-    return value, {"accuracy": share(logits.argmax(1) == batch["label"])}
+    return value, {"accuracy": (logits.argmax(1) == batch["label"]).to(logits).mean()}
 
 
 if __name__ == "__main__":

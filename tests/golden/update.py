@@ -1,12 +1,12 @@
 """Writes the emitted files that `test_golden` compares with: look at the difference before you commit it."""
 
+import sys
 from pathlib import Path
 
-import nnspec
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
-HERE = Path(__file__).parent
+from goldens import BACKENDS, MODELS, path_of, text_of
 
-for name in ("lenet5", "residual"):
-    for backend in ("numpy", "torch", "jax"):
-        spec = nnspec.load(HERE.parent.parent / "examples" / f"{name}.nn")
-        (HERE / f"{name}_{backend}.py").write_text(spec.source(backend))
+for name in MODELS:
+    for backend in BACKENDS:
+        path_of(name, backend).write_text(text_of(name, backend))

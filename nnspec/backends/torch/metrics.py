@@ -24,13 +24,13 @@ def source(metric: Metric, prediction: str, target: str) -> str:
     kind = metric.prediction.type
     axis = metric.settings.get("axis")
     if kind.rank == 0 or (kind.shape == (1,) and metric.target.type.rank <= 1 and metric.target.type.classes <= 2):
-        return f"share(({prediction} > 0).flatten() == ({target} > 0).flatten())"
+        return f"(({prediction} > 0).flatten() == ({target} > 0).flatten()).to({prediction}).mean()"
     along = (
         int(axis) if isinstance(axis, int) else (0 if kind.rank > 2 else kind.rank - 1)
     )  # the class axis of cross_entropy
     wanted = f"{target}.argmax({along + 1})" if metric.target.type.is_float else target
     top = metric.settings.get("top", 1)
     if top in (1, None):
-        return f"share({prediction}.argmax({along + 1}) == {wanted})"
+        return f"({prediction}.argmax({along + 1}) == {wanted}).to({prediction}).mean()"
     best = f"{prediction}.topk({literal(top)}, {along + 1}).indices"
-    return f"share(({best} == {wanted}.unsqueeze({along + 1})).any({along + 1}))"
+    return f"({best} == {wanted}.unsqueeze({along + 1})).any({along + 1}).to({prediction}).mean()"

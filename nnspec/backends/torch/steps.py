@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nnspec.backends.choices import value_of
 from nnspec.backends.objectives import print_objective_of
 from nnspec.backends.source import Writer, literal
 from nnspec.backends.values import micro_batch, reference_field
 
 if TYPE_CHECKING:
+    from nnspec.backends.base import Options
     from nnspec.backends.program import Program
 
 
 class StepPrinter:
     """`kind` is the type of the optimizer, `start` puts the model in training, `seed` starts the noise of a step.
 
-    `planned` is the form of -O1, `compiled` one that torch.compile will be given. With several objectives a step makes
-    an update for each; with `accumulate` an update follows the mean gradient of several batches.
+    The text of a run saves what a reader would not miss, and has a form that torch.compile can be given where that
+    was chosen. With several objectives a step makes an update for each; with `accumulate` an update follows the mean
+    gradient of several batches.
     """
 
-    def __init__(self, program: Program, kind: str, start: str, seed: str, planned: bool, compiled: bool) -> None:
+    def __init__(self, program: Program, kind: str, start: str, seed: str, options: Options) -> None:
         assert program.training is not None
         self.program = program
         self.model = program.root.name
-        self.kind, self.start, self.seed, self.planned = kind, start, seed, planned
+        self.kind, self.start, self.seed = kind, start, seed
+        self.planned, self.run = bool(options.optimize), bool(options.choices)
+        compiled = value_of(options.choices, "step") == "compile"
         self.several = len(program.objectives) > 1
         self.listed = kind.startswith(("list", "dict"))
         self.part = micro_batch(program.training)  # examples at a time; 0: the whole batch
@@ -89,7 +94,7 @@ class StepPrinter:
                 out.docstring("An update for each objective from one batch, in order; `lr` has a rate for each group.")
             else:
                 out.docstring("One update from one batch; `lr` has a rate for each group of parameters.")
-            if self.planned:  # a walk over all modules is worth saving in a small model
+            if self.run:  # a walk over all modules is worth saving in a small model
                 with out.indented("if not model.training:"):
                     out.line(self.start)
             else:

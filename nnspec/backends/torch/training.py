@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from nnspec.backends.choices import value_of
 from nnspec.backends.describe import loss_doc
 from nnspec.backends.metrics import objective_keys
 from nnspec.backends.open_sizes import noise_shape
@@ -37,8 +36,7 @@ def print_training(program: Program, options: Options, out: Writer) -> None:
     kind = print_optimizer(program, options, out)
     seed = _print_seed(program, out)
     start = _print_start(program, out)
-    compiled = value_of(options.choices, "step") == "compile"
-    StepPrinter(program, kind, start, seed, bool(options.optimize), compiled).print(out)
+    StepPrinter(program, kind, start, seed, options).print(out)
     _print_evaluate(program, out)
 
 
