@@ -46,7 +46,7 @@ def start(data, state):
         np.subtract(flat, b, out=flat)
 
     def epoch(order):
-        np.take(images, order, axis=0, out=shuffled, mode="clip")
+        np.take(images, order, axis=0, out=shuffled[: len(order)], mode="clip")
         wanted = labels[order]
         flat_index = np.arange(len(order)) % BATCH * SIZES[-1] + wanted
         losses = np.empty(-(-len(order) // BATCH))
