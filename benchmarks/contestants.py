@@ -77,8 +77,8 @@ def open_nnspec(workload: Workload, name: str, steps: int | None = None) -> Open
     from nnspec.backends.choices import Run, choose, read_wishes
     from nnspec.compiler import load
     from nnspec.train.initial import initial_state
+    from nnspec.train.job import chunked
     from nnspec.train.plan import plan_run, rates
-    from nnspec.train.run import _chunked
     from nnspec.train.session import base_of, device_of, one_blas_thread, open_driver, read_examples, run_seed
 
     backend, _, words = name.removeprefix("nnspec-").partition(":")
@@ -94,7 +94,7 @@ def open_nnspec(workload: Workload, name: str, steps: int | None = None) -> Open
     code = kept(f"{workload.name}_{backend}", spec.source(backend, choices=choices))
     driver = open_driver(backend, code, dtype="float32", device="auto", seed=seed, choices=choices)
     driver.load(initial_state(graph, seed, "float32", base_of(spec)))
-    plan = _chunked(driver, examples, graph, plan)
+    plan = chunked(driver, examples, graph, plan)
     endless = plan.replace(steps=sys.maxsize, epochs=sys.maxsize)
     step = 0
 

@@ -149,6 +149,7 @@ def test_a_run_folder_says_all_about_a_run(reference: Result) -> None:
         "metrics.jsonl",
         "model_numpy.py",
         "resolved.json",
+        "result.json",
         "spec.nn",
         "timings.jsonl",
     ]

@@ -12,7 +12,10 @@ VERBS = {
     "check": "Check specs: shapes, names, settings.",
     "summary": "Show the layers of a model as a table.",
     "compile": "Write a model as NumPy, PyTorch or JAX source.",
+    "doctor": "Look at data, first loss and learning before a long run.",
     "train": "Train a model, with a run folder that keeps everything.",
+    "runs": "List and compare trained runs.",
+    "reproduce": "Train a run again and compare every bit.",
     "eval": "Evaluate a trained run on its test data.",
     "predict": "Compute a model's outputs for new inputs.",
     "import-weights": "Take the weights of a PyTorch checkpoint.",
@@ -59,5 +62,5 @@ def app() -> None:
       nnspec train digits.nn --backend numpy
 
     Exit codes: 0 done, 1 errors in the spec, 2 usage or files, 3 a missing extra, 4 training
-    diverged or backends disagree, 130 stopped.
+    diverged or backends disagree, 130 stopped by Ctrl-C, 143 by SIGTERM.
     """

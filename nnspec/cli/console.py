@@ -8,7 +8,8 @@
 | 3 | a missing extra; the message is the command that installs it |
 | 4 | training diverged, backends disagree, or a target was missed |
 | 70 | a bug in nnspec |
-| 130 | stopped by Ctrl-C |
+| 130 | stopped by Ctrl-C; what was trained is saved |
+| 143 | stopped by SIGTERM, likewise |
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from nnspec.diagnostics import Diagnostic
 
-OK, SPEC, USAGE, EXTRA, FAILED, BUG, STOPPED = 0, 1, 2, 3, 4, 70, 130
+OK, SPEC, USAGE, EXTRA, FAILED, BUG, STOPPED, TERMINATED = 0, 1, 2, 3, 4, 70, 130, 143
 
 # Modules that extras bring, and the extra that brings each.
 EXTRAS = {
@@ -87,9 +88,9 @@ def run(arguments: list[str] | None = None) -> int:
 def _expected(error: Exception) -> int:
     """Errors that carry their own words and exit code (of training, of a backend); anything else is a bug."""
     code = getattr(error, "exit_code", None)
-    if code == STOPPED:
-        message(str(error))
-        return STOPPED
+    if code in (STOPPED, TERMINATED):
+        message(f"{error}\nto go on: {getattr(error, 'help', '')}")
+        return int(code)
     if isinstance(code, int):
         complain(str(error), getattr(error, "help", ""))
         return code

@@ -5,39 +5,65 @@ from __future__ import annotations
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnspec.cli.console import message
-from nnspec.cli.options import backend_option, file_argument, run_options, spec_options
+from nnspec.backends import BACKENDS
+from nnspec.cli.console import Failure, message
+from nnspec.cli.options import run_options, spec_options
 from nnspec.cli.specs import load
 from nnspec.views.numbers import measured, seconds_in_words
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from nnspec.train import Epoch, Start
+    from nnspec.compiler import Spec
+    from nnspec.train import Epoch, Result, Start
+    from nnspec.train.saving import Every
+
+NEWEST = "\0newest"  # `--resume` without a run; no path is called that
+
+
+def every_given(ctx: click.Context, param: click.Parameter, value: str | None) -> Every | None:
+    """`--checkpoint-every 5m` as `nnspec.train.saving` takes it."""
+    if value is None:
+        return None
+    from nnspec.train.saving import read_every
+
+    try:
+        return read_every(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
 
 
 @click.command(name="train")
-@file_argument
-@backend_option(default="numpy")
+@click.argument("file", type=click.Path(), metavar="[SPEC]", required=False)
+@click.option("--resume", is_flag=False, flag_value=NEWEST, metavar="[RUN]", help="Go on with a run that was stopped.")
+@click.option("--backend", type=click.Choice(BACKENDS), help="What runs the model (default: numpy).")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of weights, order and noise (default: the spec's).")
 @click.option("--epochs", type=click.IntRange(min=1), help="How long (default: the spec's).")
 @click.option(
     "--run-dir", type=click.Path(path_type=Path), metavar="DIR", help="Folder of this run (default: runs/MODEL/N)."
+)
+@click.option(
+    "--checkpoint-every",
+    metavar="TIME",
+    callback=every_given,
+    help="30s, 5m, 1h, 100steps or 2epochs (default: 2s, or less often where a save takes long).",
 )
 @click.option("--plan", metavar="WORDS", default="", help="Override what is chosen for the backend (see -v).")
 @click.option("-v", "--verbose", is_flag=True, help="Say what was chosen for the backend, and why.")
 @run_options
 @spec_options
 def command(
-    file: str,
-    backend: str,
+    file: str | None,
+    resume: str | None,
+    backend: str | None,
     seed: int | None,
     epochs: int | None,
     run_dir: Path | None,
+    checkpoint_every: Every | None,
     plan: str,
     verbose: bool,
     device: str,
@@ -48,33 +74,78 @@ def command(
     """Train a model: the run folder keeps the spec, the code that ran, metrics and checkpoints.
 
     Shows a progress bar on a terminal and one line an epoch otherwise; the result on the test part goes to stdout.
+
+    \b
+      nnspec train digits.nn                    a new run in runs/MODEL/N
+      nnspec train digits.nn --resume           the newest run of it that was stopped
+      nnspec train --resume runs/LeNet/3        that run
+
+    Ctrl-C and SIGTERM save before they end the run; a second one ends it at once.
     """
-    spec = load(file, model, settings)
     from nnspec.backends.choices import read_wishes
+    from nnspec.train import resume as go_on
     from nnspec.train import train
 
+    given = {"backend": backend, "seed": seed, "epochs": epochs, "dtype": dtype}
+    given["device"] = None if device == "auto" else device
+    run, spec = _subject(file, resume, model, settings, run_dir, given)
     try:
-        wishes = read_wishes(backend, plan)
+        wishes = read_wishes(backend or "numpy", plan)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--plan") from None
+    if run is not None and wishes:
+        raise Failure(f"{run} has a plan, which does not change", help="without --resume a new run begins")
 
     with ExitStack() as stack:
         show = Bar(stack, verbose) if sys.stderr.isatty() else Lines(verbose)
-        result = train(
-            spec,
-            backend,
-            device=device,
-            dtype=dtype,
-            seed=seed,
-            epochs=epochs,
-            run_dir=run_dir,
-            wishes=wishes,
-            on_start=show.start,
-            on_epoch=show.epoch,
-            on_step=show.step,
-        )
+        told: dict[str, Any] = {"on_start": show.start, "on_epoch": show.epoch, "on_step": show.step}
+        told["checkpoint_every"] = checkpoint_every
+        if run is not None:
+            result = go_on(run, **told)
+        else:
+            assert spec is not None
+            options: dict[str, Any] = {"device": device, "dtype": dtype, "seed": seed, "epochs": epochs}
+            result = train(spec, backend or "numpy", **options, run_dir=run_dir, wishes=wishes, **told)
+    _tell(result)
+
+
+def _subject(
+    file: str | None,
+    resume: str | None,
+    model: str | None,
+    settings: dict[str, str],
+    run_dir: Path | None,
+    given: dict[str, Any],
+) -> tuple[Path | None, Spec | None]:
+    """The run to go on with, or the spec to train."""
+    if resume is not None and resume != NEWEST and Path(resume).suffix == ".nn" and file is None:
+        file, resume = resume, NEWEST  # `--resume SPEC` means `SPEC --resume`
+    if resume is None or resume == NEWEST:
+        if file is None:
+            raise click.UsageError("which spec? nnspec train SPEC, or nnspec train --resume RUN")
+        spec = load(file, model, settings)
+        if resume is None:
+            return None, spec
+        from nnspec.train.resume import run_to_resume
+
+        run = run_to_resume(spec, run_dir, given)
+        if run is None:
+            message(f"no run of {file} was begun yet: this is the first")
+        return (None, spec) if run is None else (run.folder, None)
+    said = [f"--{name}" for name, value in given.items() if value is not None]
+    said += ["--model"] * (model is not None) + ["--set"] * bool(settings) + ["--run-dir"] * (run_dir is not None)
+    if file is not None or said:
+        words = " ".join([file, *said] if file else said)
+        raise Failure(f"{resume} has a spec and settings, which {words} cannot change", help=f"--resume {resume} alone")
+    return Path(resume), None
+
+
+def _tell(result: Result) -> None:
     why = "" if result.stopped == "steps" else f" ({result.stopped} after epoch {result.epochs})"
-    message(f"{result.steps} steps in {seconds_in_words(result.seconds)}{why}, kept in {result.folder}")
+    if result.seconds:
+        message(f"{result.steps} steps in {seconds_in_words(result.seconds)}{why}, kept in {result.folder}")
+    else:
+        message(f"{result.folder} was finished before: {result.steps} steps{why}")
     if result.test is not None:
         click.echo(f"test  {measured(result.test)}")
     else:
@@ -94,6 +165,10 @@ class Lines:
         where = "" if start.device == "auto" else f"{start.device}, "
         how = f"{where}{start.dtype}, seed {start.seed}"
         message(f"{start.model} on {start.backend} ({how}): {sizes or 'no data'}")
+        for note in start.notes:
+            message(f"warning: {note}")
+        if start.step:
+            message(f"going on after step {start.step:,} of {start.plan.steps:,}")
         for choice in start.choices if self.verbose else ():
             message(f"  {choice.what} = {choice.value}: {choice.why}")
 
@@ -120,7 +195,7 @@ class Bar(Lines):
         super().start(start)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self.progress = self.stack.enter_context(Progress(*columns, console=Console(stderr=True), transient=True))
-        self.task = self.progress.add_task("steps", total=start.plan.steps)
+        self.task = self.progress.add_task("steps", total=start.plan.steps, completed=start.step)
 
     def epoch(self, epoch: Epoch) -> None:
         if self.progress is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nnspec.train.errors import Diverged, Interrupted, TrainError
     from nnspec.train.loop import Epoch
-    from nnspec.train.run import Result, Start, train
+    from nnspec.train.run import Result, Start, resume, train
     from nnspec.train.use import Evaluation, Prediction, evaluate_run, predict
 
 HOMES = {
@@ -22,6 +22,7 @@ HOMES = {
     "TrainError": "errors",
     "evaluate_run": "use",
     "predict": "use",
+    "resume": "run",
     "train": "run",
 }
 
@@ -36,6 +37,7 @@ __all__ = [
     "TrainError",
     "evaluate_run",
     "predict",
+    "resume",
     "train",
 ]
 

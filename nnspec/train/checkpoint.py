@@ -2,7 +2,8 @@
 
 A checkpoint is a folder of `weights.safetensors` (parameters and buffers by path, as any PyTorch user
 would load them), `optimizer.safetensors` (`<path>/<slot>` and `step`) and `checkpoint.json`, which holds
-the progress and the SHA-256 of everything: safetensors itself has no checksum.
+the progress and the SHA-256 of everything: safetensors itself has no checksum. Beside `last` stands
+`last.previous`, the one before it, which is read where `last` turns out to be damaged.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from nnspec.record import Record
 from nnspec.train.errors import TrainError
-from nnspec.train.files import candidates, sha256, to_json, write_folder
+from nnspec.train.files import candidates, remove, sha256, to_json, write_folder
+from nnspec.train.logs import Mark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,12 +51,18 @@ class Progress(Record):
 
 
 class Checkpoint(Record):
-    """`optimizer` is empty for a checkpoint that is only to be used, such as `best`."""
+    """`optimizer` is empty for a checkpoint that is only to be used, such as `best`.
+
+    `metrics` says how far metrics.jsonl had come. `notes` say what was wrong with newer checkpoints, if this one was
+    read in their place.
+    """
 
     weights: State
     optimizer: State
     progress: Progress
     run: dict[str, Any]  # seed, backend, dtype, chunk: what the bits depend on
+    metrics: Mark = Mark()
+    notes: tuple[str, ...] = ()
 
 
 def averaged(weights: State, optimizer: State) -> State:
@@ -64,8 +72,11 @@ def averaged(weights: State, optimizer: State) -> State:
     return {path: optimizer.get(f"{path}/ema", array) for path, array in weights.items()}
 
 
-def save(path: Path, checkpoint: Checkpoint) -> None:
-    """Write the folder `path`; what stood there before stays readable until the new one is complete."""
+def save(path: Path, checkpoint: Checkpoint, *, keep: bool = True) -> None:
+    """Write the folder `path`; what stood there before is kept beside it, unless `keep` says otherwise.
+
+    Raises TrainError where it cannot be written: then the one before can still be read.
+    """
     files = {"weights.safetensors": _pack(checkpoint.weights)}
     if checkpoint.optimizer:
         files["optimizer.safetensors"] = _pack(checkpoint.optimizer)
@@ -74,24 +85,49 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         "format": FORMAT,
         "progress": progress,
         "run": checkpoint.run,
+        "metrics": {"size": checkpoint.metrics.size, "hash": checkpoint.metrics.hash},
         "files": {name: sha256(content) for name, content in files.items()},
     }
     head["hash"] = _hash(head)
-    write_folder(path, {**files, "checkpoint.json": to_json(head).encode()})
+    try:
+        write_folder(path, {**files, "checkpoint.json": to_json(head).encode()}, previous(path))
+        if not keep:
+            remove(previous(path))
+    except OSError as error:
+        raise TrainError(
+            f"the checkpoint after step {checkpoint.progress.step} cannot be written: {reason(error)}",
+            help=f"the one before is kept; nnspec train --resume {path.parent.parent} goes on from it",
+        ) from error
+
+
+def previous(path: Path) -> Path:
+    """Where the checkpoint before the one at `path` is kept."""
+    return path.with_name(path.name + ".previous")
 
 
 def load(path: Path) -> Checkpoint:
-    """Read the folder `path`, or what an interrupted `save` left beside it.
+    """Read the folder `path`; where it is damaged, what an interrupted `save` left beside it, or the one before.
 
-    Raises TrainError when there is none, or when its content is not what was written.
+    Raises TrainError when there is none that is whole.
     """
-    problem = f"there is no checkpoint {path}"
-    for folder in candidates(path):
+    problems: list[str] = []
+    for folder in candidates(path, previous(path)):
         try:
-            return _read(folder)
+            found = _read(folder)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            problem = f"the checkpoint {folder} is damaged: {error}"
-    raise TrainError(problem)
+            problems.append(f"the checkpoint {folder} is damaged: {reason(error)}")
+            continue
+        if problems:
+            problems.append(f"taken instead: {folder}, after step {found.progress.step}")
+        return found.replace(notes=tuple(problems))
+    raise TrainError("; ".join(problems) or f"there is no checkpoint {path}")
+
+
+def reason(error: Exception) -> str:
+    """An error in words, with the file it is about."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return f"it has no {error}" if isinstance(error, KeyError) else str(error)
 
 
 def _read(folder: Path) -> Checkpoint:
@@ -101,14 +137,14 @@ def _read(folder: Path) -> Checkpoint:
     if head["format"] != FORMAT:
         raise ValueError(f"its format is {head['format']}, this nnspec reads {FORMAT}")
     states: dict[str, State] = {"weights.safetensors": {}, "optimizer.safetensors": {}}
-    for name, expected in head["files"].items():
+    for name in states.keys() & head["files"].keys():
         content = (folder / name).read_bytes()
-        if sha256(content) != expected:
+        if sha256(content) != head["files"][name]:
             raise ValueError(f"{name} does not match its hash")
         states[name] = _unpack(content)
-    return Checkpoint(
-        states["weights.safetensors"], states["optimizer.safetensors"], _progress(head["progress"]), head["run"]
-    )
+    mark = Mark(head["metrics"]["size"], head["metrics"]["hash"])
+    weights, optimizer = states["weights.safetensors"], states["optimizer.safetensors"]
+    return Checkpoint(weights, optimizer, _progress(head["progress"]), head["run"], mark)
 
 
 def _progress(found: dict[str, Any]) -> Progress:
@@ -129,6 +165,10 @@ def _pack(state: Mapping[str, Any]) -> bytes:
 
 
 def _unpack(content: bytes) -> State:
+    from safetensors import SafetensorError
     from safetensors.numpy import load as unpack
 
-    return unpack(content)
+    try:
+        return unpack(content)
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,11 +34,12 @@ class Diverged(TrainError):
 
 
 class Interrupted(TrainError):
-    """Ctrl-C: the state after `step` steps is saved in `folder`."""
+    """Ctrl-C (exit code 130) or SIGTERM (143): the state after `step` steps is saved in `folder`."""
 
     exit_code = 130
 
-    def __init__(self, step: int, folder: Path) -> None:
-        super().__init__(f"stopped after step {step}; saved in {folder}")
+    def __init__(self, step: int, folder: Path, number: int = signal.SIGINT) -> None:
+        super().__init__(f"stopped after step {step}; saved in {folder}", help=f"nnspec train --resume {folder.parent}")
         self.step = step
         self.folder = folder
+        self.exit_code = 128 + number  # as a shell reports what a signal ended

@@ -1,8 +1,13 @@
-"""Files that are either wholly there or not at all: temporary name, fsync, rename, fsync of the folder."""
+"""Files that are either wholly there or not at all: temporary name, fsync, rename, fsync of the folder.
+
+Everything goes through `os.open`, `os.write`, `os.fsync` and `os.replace`, each with its result looked at: a write
+may take only a part of what it was given, and a full disk may show first when a file is synced.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -10,22 +15,26 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+PIECE = 1 << 26  # bytes given to one write; Linux takes no more than 2 GiB
+FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 def write(path: Path, content: bytes | str) -> None:
-    """Replace one file atomically and durably."""
+    """Replace one file atomically and durably. Raises OSError, which names the file, and leaves the old one."""
     data = content.encode() if isinstance(content, str) else content
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        _write_through(temporary, data)
-        os.replace(temporary, path)
+        write_through(temporary, data)
+        with naming(path):
+            os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
-            temporary.unlink()
+            os.unlink(temporary)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -37,44 +46,123 @@ def to_json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
-def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
-    """Replace a folder of files. Stopped at any point, one of `candidates(path)` is whole."""
-    new, old = path.with_name(path.name + ".new"), path.with_name(path.name + ".old")
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True)
-    for name, content in files.items():
-        _write_through(new / name, content)
-    _sync_folder(new)
-    if path.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        os.replace(path, old)
-    os.replace(new, path)
-    _sync_folder(path.parent)
-    shutil.rmtree(old, ignore_errors=True)
+def append(path: Path, content: bytes) -> None:
+    """Add to the end of a file, which is made where there is none. What a failure leaves is the caller's to cut."""
+    with opened(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND) as handle:
+        _write_all(handle, content, path)
 
 
-def candidates(path: Path) -> list[Path]:
+def sync(path: Path) -> None:
+    """Make durable what was appended to a file."""
+    with opened(path, os.O_RDWR) as handle:
+        os.fsync(handle)
+
+
+def write_folder(path: Path, files: Mapping[str, bytes], previous: Path) -> None:
+    """Replace a folder of files; the one that stood there becomes `previous`.
+
+    Stopped or failing at any point, one of `candidates(path, previous)` is whole: the new folder, or the old one.
+    Raises OSError, which names the file.
+    """
+    new = _new(path)
+    try:
+        remove(new)  # left by a save that was stopped
+        with naming(new):
+            os.makedirs(new)
+        for name, content in files.items():
+            write_through(new / name, content)
+        sync_folder(new)
+        if path.exists():
+            remove(previous)
+            with naming(path):
+                os.replace(path, previous)
+    except OSError:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+    _move(new, path, previous)
+    sync_folder(path.parent)
+
+
+def _move(new: Path, path: Path, previous: Path) -> None:
+    """`new` in the place of `path`; where that fails, what stood there before is put back."""
+    try:
+        with naming(path):
+            os.replace(new, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            if not path.exists():
+                os.replace(previous, path)
+            shutil.rmtree(new, ignore_errors=True)
+        raise
+
+
+def candidates(path: Path, previous: Path) -> list[Path]:
     """Where a folder written by `write_folder` may be, the newest first; not all of them are whole."""
-    return [p for p in (path, path.with_name(path.name + ".new"), path.with_name(path.name + ".old")) if p.is_dir()]
+    return [folder for folder in (path, _new(path), previous) if folder.is_dir()]
+
+
+def remove(path: Path) -> None:
+    """Remove a folder, if it is there."""
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(path)
+
+
+def tidy(folder: Path) -> None:
+    """Remove what writes that were stopped have left in a folder."""
+    for path in folder.glob(".*.tmp"):
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _write_through(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+def write_through(path: Path, content: bytes) -> None:
+    """Write a new file as far as the disk, not only as far as the system's memory."""
+    with opened(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as handle:
+        _write_all(handle, content, path)
+        os.fsync(handle)
 
 
-def _sync_folder(path: Path) -> None:
+def sync_folder(path: Path) -> None:
     """Make a rename durable. Windows cannot open folders and needs no such call."""
     if os.name == "nt":
         return
-    handle = os.open(path, os.O_RDONLY)
-    try:
+    with opened(path, os.O_RDONLY) as handle:
         os.fsync(handle)
-    finally:
-        os.close(handle)
+
+
+@contextlib.contextmanager
+def opened(path: Path, flags: int) -> Iterator[int]:
+    """A handle on a file, closed afterwards; errors name the file."""
+    with naming(path):
+        handle = os.open(path, flags | FLAGS, 0o666)
+        try:
+            yield handle
+        finally:
+            os.close(handle)
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Errors of calls on handles do not say which file they are about: add it."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            error.filename = str(path)
+        raise
+
+
+def _write_all(handle: int, content: bytes, path: Path) -> None:
+    rest = memoryview(content)
+    while rest:
+        count = os.write(handle, rest[:PIECE])
+        if count <= 0:
+            raise OSError(errno.EIO, "nothing more is written", str(path))
+        rest = rest[count:]
+
+
+def _new(path: Path) -> Path:
+    return path.with_name(path.name + ".tmp")

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
 import re
 import sys
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnspec.record import Record
-from nnspec.train.checkpoint import Checkpoint
+from nnspec.train.checkpoint import Checkpoint, previous
 from nnspec.train.checkpoint import load as load_checkpoint
 from nnspec.train.errors import TrainError
-from nnspec.train.files import candidates, write_json
+from nnspec.train.files import candidates, sha256
 from nnspec.train.session import THREADS
 from nnspec.version import __version__
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+if sys.platform != "win32":
+    import fcntl
+
+RESULT = "result.json"  # what a run came to; written last of all, so that it says that the run is over
 PACKAGES = ("numpy", "torch", "jax", "jaxlib", "optax", "safetensors")
 
 
@@ -44,12 +53,6 @@ def create(model: str, run_dir: str | Path | None) -> Path:
         except FileExistsError:  # another run took the number between the look and the try
             continue
         return parent / str(number)
-
-
-def append(path: Path, record: dict[str, Any]) -> None:
-    """One more line of json."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record) + "\n")
 
 
 def environment(backend: str, device: str) -> dict[str, Any]:
@@ -98,18 +101,66 @@ class Run(Record):
         return str(self.resolved["model"])
 
     @property
+    def backend(self) -> str:
+        return str(self.resolved["backend"])
+
+    @property
     def base(self) -> Path:
         """The folder that paths of the spec are relative to."""
-        return Path(self.resolved["base"])
+        return self._path("base")
+
+    @property
+    def spec(self) -> Path:
+        """The file that was trained; the run keeps its text as spec.nn."""
+        return self._path("spec")
+
+    def _path(self, key: str) -> Path:
+        return Path(os.path.normpath(self.folder.resolve() / self.resolved[key]))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a driver is opened with."""
+        return {name: self.resolved[name] for name in ("device", "dtype", "seed")}
 
     def source(self, backend: str) -> Path:
         """The emitted code that the run kept for a backend."""
         return self.folder / f"model_{backend}.py"
 
+    def code(self) -> str:
+        """The text that the run trains. Raises TrainError where it was changed."""
+        return self._unchanged(f"model_{self.backend}.py")
+
+    def texts(self) -> dict[str, str]:
+        """The spec as the run keeps it, by file name. Raises TrainError where it was changed."""
+        names = [name for name in self.resolved["hashes"] if name.endswith(".nn")]
+        return {name: self._unchanged(name) for name in names}
+
+    def _unchanged(self, name: str) -> str:
+        content = (self.folder / name).read_bytes()
+        if sha256(content) != self.resolved["hashes"][name]:
+            raise TrainError(f"{self.folder / name} was changed after the run was begun")
+        return content.decode()
+
+    def changed(self, now: Mapping[str, str]) -> list[str]:
+        """The files that the run read and whose content is none of those read `now`, by their paths in the run."""
+        known: dict[str, str] = {**self.resolved["data"]["files"], **self.resolved["init"]}
+        return [path for path, digest in known.items() if digest not in now.values()]
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl; a last one that is not whole is left out."""
+        path = self.folder / "metrics.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    @property
+    def finished(self) -> bool:
+        return (self.folder / RESULT).is_file()
+
     @property
     def preferred(self) -> str:
         """The checkpoint to use: the best where a validation part chose it, else the last."""
-        chosen = "validation" in self.resolved["examples"] and candidates(self.folder / "checkpoints" / "best")
+        best = self.folder / "checkpoints" / "best"
+        chosen = "validation" in self.resolved["examples"] and candidates(best, previous(best))
         return "best" if chosen else "last"
 
     def checkpoint(self, name: str | None = None) -> Checkpoint:
@@ -128,10 +179,73 @@ def read_run(path: str | Path) -> Run:
         what = "is not a run folder (it has no resolved.json)" if folder.is_dir() else "is no folder"
         raise TrainError(f"{folder} {what}", help="runs are kept in runs/<model>/<number>")
     try:
-        return Run(folder, json.loads((folder / "resolved.json").read_text(encoding="utf-8")))
+        resolved = json.loads((folder / "resolved.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise TrainError(f"{folder / 'resolved.json'} cannot be read: {error}") from error
+    missing = [key for key in ("model", "backend", "base", "plan", "hashes") if key not in resolved]
+    if missing:
+        raise TrainError(f"{folder / 'resolved.json'} has no {', '.join(missing)}")
+    return Run(folder, resolved)
 
 
-def write_resolved(folder: Path, resolved: dict[str, Any]) -> None:
-    write_json(folder / "resolved.json", resolved)
+def run_folders(folder: Path) -> list[Path]:
+    """Every run folder in a folder or below it, the one begun last at the end."""
+    paths = [Path(place) for place, _, names in os.walk(folder) if "resolved.json" in names]
+    return sorted(paths, key=lambda p: ((p / "resolved.json").stat().st_mtime_ns, p))
+
+
+def near(path: Path, folder: Path) -> str:
+    """A path as `folder` keeps it: relative, so that both can be moved together; absolute where they share nothing."""
+    inside, outside = os.path.realpath(path), os.path.realpath(folder)
+    try:
+        shared = os.path.commonpath([inside, outside])
+    except ValueError:  # other drives
+        return inside
+    return inside if os.path.dirname(shared) == shared else Path(os.path.relpath(inside, outside)).as_posix()
+
+
+def differences(folder: Path, backend: str, device: str) -> list[str]:
+    """In what this machine differs from the one that began a run, as far as bits may depend on it."""
+    path = folder / "environment.json"
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        return [f"{path} cannot be read: {error}"]
+    now = environment(backend, device)
+    then, here = {**known, **known["packages"]}, {**now, **now["packages"]}
+    watched = [
+        "nnspec",
+        "machine",
+        "numpy",
+        *({"torch": ["torch"], "jax": ["jax", "jaxlib", "optax"]}.get(backend, [])),
+    ]
+    if backend != "numpy":
+        watched.append("cpus")
+    return [
+        f"{name} was {then.get(name)} when the run was begun and is {here.get(name)}: bits may differ"
+        for name in watched
+        if then.get(name) != here.get(name)
+    ]
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from the run while one is at work on it. The system lets go where the process ends.
+
+    Raises TrainError where another holds it. File systems without locks, and Windows, are left alone.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise TrainError(f"another process is at work on {folder}") from error
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL, errno.EBADF):
+                raise
+        yield
+    finally:
+        os.close(handle)

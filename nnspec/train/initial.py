@@ -36,6 +36,11 @@ def initial_state(graph: Graph, seed: int, dtype: str = "float32", base: Path | 
     return state
 
 
+def initial_files(graph: Graph, base: Path) -> list[Path]:
+    """The files of weights that a run of the model starts from."""
+    return [base / file for file, _, paths in _files(graph) if paths]
+
+
 def _files(graph: Graph) -> list[tuple[str, str, list[str]]]:
     """Each file of `init`, the pattern it stands under, and the parameters it is the last to match."""
     settings = graph.training.settings if graph.training else {}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ from nnspec.train.checkpoint import Checkpoint, Progress, averaged
 from nnspec.train.errors import Diverged, Interrupted
 from nnspec.train.evaluate import evaluate, gradient_norm
 from nnspec.train.plan import Plan, Watch, next_plateaus, rates
+from nnspec.train.saving import Every, Stop, Timer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,10 +26,9 @@ if TYPE_CHECKING:
     from nnspec.backends.base import Driver
     from nnspec.ir.graph import Training
     from nnspec.train.examples import Examples
+    from nnspec.train.logs import Mark
 
     Array = np.ndarray[Any, Any]
-
-SAVE_SECONDS = 2.0  # at most one checkpoint in this time, besides the last
 
 
 class Epoch(Record):
@@ -57,8 +55,9 @@ class Hooks(Record):
 class Loop:
     """One run over `examples` by a `driver` whose weights are loaded. `run()` trains to the end.
 
-    `write(name, record)` appends a line to `metrics` or `timings`; `folder` takes the checkpoints; `facts` go
-    into each checkpoint beside the progress.
+    `write(name, record)` appends a line to `metrics` or `timings`; `mark()` says how far metrics have come; `folder`
+    takes the checkpoints; `facts` go into each checkpoint beside the progress. With `progress` it goes on from there:
+    then the driver holds the weights and the optimizer's state of that moment.
     """
 
     def __init__(
@@ -74,6 +73,8 @@ class Loop:
         facts: dict[str, Any],
         hooks: Hooks | None = None,
         progress: Progress | None = None,
+        mark: Callable[[], Mark] | None = None,
+        every: Every | None = None,
     ) -> None:
         self.driver, self.examples, self.training = driver, examples, training
         self.plan, self.watch, self.folder = plan, watch, folder
@@ -83,8 +84,9 @@ class Loop:
         self.arrays: Mapping[str, Array] = {}
         self.gathered: Mapping[str, Array] = {}
         self.pending: Checkpoint | None = None  # a new best that is not on disk yet
-        self.saved_at = 0.0
-        self.stop_asked = False
+        self.mark = mark
+        self.timer = Timer(every or Every(), self.progress)
+        self.stop = Stop()
 
     def run(self) -> Progress:
         """Train until the epochs are over or the stopping rule holds.
@@ -93,7 +95,7 @@ class Loop:
         """
         if self.progress.step == 0:
             self.save(force=True)
-        with self.interruptible():
+        with self.stop.listening():
             while not self.progress.finished:
                 self.epoch()
         return self.progress
@@ -110,9 +112,9 @@ class Loop:
             for part in self.examples.portions(chunk):
                 self.steps(self.arrays, part)
         report = self.close_epoch(time.perf_counter() - started)
-        self.save(force=bool(self.progress.finished))
         if self.hooks.on_epoch is not None:
             self.hooks.on_epoch(report)
+        self.pause(force=bool(self.progress.finished))
 
     def steps(self, arrays: Mapping[str, Array], chunk: Array) -> None:
         """One call of the emitted code; what it returns is looked at before anything is saved."""
@@ -128,20 +130,28 @@ class Loop:
         bad = np.flatnonzero(~np.isfinite(losses))
         if len(bad):
             raise self.diverged(f"the objective is {losses[bad[0]]}", first + int(bad[0]))
-        sums = self.progress.losses or (0.0,) * len(self.objectives)
+        # Added step by step, so that the sum does not depend on where chunks are cut.
+        total, sums = self.progress.loss_sum, self.progress.losses or (0.0,) * len(self.objectives)
+        for loss, row in zip(losses.tolist(), each.tolist(), strict=True):
+            total += loss * size
+            sums = tuple(s + value * size for s, value in zip(sums, row, strict=False))
         self.progress = self.progress.replace(
             step=self.progress.step + count,
             done=self.progress.done + count,
-            loss_sum=self.progress.loss_sum + float(losses.sum()) * size,
+            loss_sum=total,
             seen=self.progress.seen + count * size,
-            losses=tuple(s + float(e) * size for s, e in zip(sums, each.sum(axis=0), strict=False)),
+            losses=sums,
         )
         if self.hooks.on_step is not None:
             self.hooks.on_step(self.progress.step, self.plan.steps)
-        if self.stop_asked:
-            self.save(force=True)
-            raise Interrupted(self.progress.step, self.folder)
-        self.save()
+        self.pause()
+
+    def pause(self, *, force: bool = False) -> None:
+        """Between two chunks: save where that is due, and end where a signal has asked for it."""
+        asked = self.stop.number if not self.progress.finished else 0
+        self.save(force=force or bool(asked))
+        if asked:
+            raise Interrupted(self.progress.step, self.folder, asked)
 
     def close_epoch(self, seconds: float) -> Epoch:
         """Evaluate, watch, write the line of the epoch, and move on to the next."""
@@ -201,39 +211,21 @@ class Loop:
 
     def save(self, *, force: bool = False) -> None:
         """Write `last`, and before it a `best` that waits, unless one was written a moment ago."""
-        if not force and time.monotonic() - self.saved_at < SAVE_SECONDS:
+        if not force and not self.timer.due(self.progress):
             return
+        started = time.monotonic()
         weights = self.weights()
         optimizer = {name: np.array(array) for name, array in self.driver.optimizer_state().items()}
         if self.pending is not None:
-            checkpoints.save(self.folder / "best", self.pending)
+            checkpoints.save(self.folder / "best", self.pending, keep=False)
             self.pending = None
-        checkpoints.save(self.folder / "last", Checkpoint(weights, optimizer, self.progress, self.facts))
-        self.saved_at = time.monotonic()
+        found = Checkpoint(weights, optimizer, self.progress, self.facts)
+        checkpoints.save(self.folder / "last", found.replace(metrics=self.mark()) if self.mark is not None else found)
+        self.timer.saved(self.progress, time.monotonic() - started)
 
     def diverged(self, what: str, step: int) -> Diverged:
         epoch = self.progress.epoch if self.progress.done or step > self.progress.step else self.progress.epoch - 1
         return Diverged(f"diverged: {what} at step {step} (epoch {max(epoch, 1)})", step, self.folder / "last")
-
-    # ---------------------------------------------------------------- Ctrl-C
-
-    @contextmanager
-    def interruptible(self) -> Iterator[None]:
-        """The first Ctrl-C ends the run after the chunk at work, with a checkpoint; a second one at once."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = signal.getsignal(signal.SIGINT)
-
-        def ask(number: int, frame: object) -> None:
-            self.stop_asked = True
-            signal.signal(signal.SIGINT, before)
-
-        signal.signal(signal.SIGINT, ask)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -1,52 +1,32 @@
-"""`train`: from a compiled spec to a run folder with a trained model."""
+"""`train`, `resume`: from a compiled spec, or a run that was stopped, to a run folder with a trained model."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from nnspec.backends.choices import Run, choose
-from nnspec.backends.values import micro_batch
-from nnspec.data import Dataset
-from nnspec.passes.cost import totals
 from nnspec.record import Record
 from nnspec.train import checkpoint as checkpoints
 from nnspec.train import folder as folders
+from nnspec.train.checkpoint import Checkpoint, Progress
 from nnspec.train.errors import TrainError
 from nnspec.train.evaluate import evaluate
-from nnspec.train.files import to_json, write
-from nnspec.train.initial import initial_state
-from nnspec.train.loop import Epoch, Hooks, Loop, averages, seconds_a_step
-from nnspec.train.plan import CHUNK_SECONDS, Plan, plan_run, rates, watch
-from nnspec.train.session import (
-    base_of,
-    device_of,
-    known_backend,
-    one_blas_thread,
-    open_driver,
-    plain,
-    read_examples,
-    run_seed,
-    working_float,
-)
-from nnspec.train.specfile import SpecFiles
+from nnspec.train.files import tidy, write_json
+from nnspec.train.job import Job
+from nnspec.train.logs import Logs
+from nnspec.train.loop import Epoch, Hooks, Loop, averages
+from nnspec.train.plan import Plan
+from nnspec.train.saving import Every
+from nnspec.train.session import one_blas_thread
 
 if TYPE_CHECKING:
     from nnspec.backends.base import Driver
     from nnspec.backends.choices import Choices
-    from nnspec.ir.graph import Graph
-    from nnspec.train.examples import Examples
     from nnspec.train.session import Compiled
-
-    Array = np.ndarray[Any, Any]
-
-FEW_STEPS = 8  # too few to be worth timing one
-SLOW = 1e9  # multiply-adds or bytes a second that any machine reaches, and a call in a millisecond
 
 
 class Result(Record):
@@ -56,6 +36,7 @@ class Result(Record):
 
     `stopped` says why it ended: "steps", "patience" or "gradient_below". `checkpoint` names the one that
     `test` was measured with and that evaluation and prediction use: "best" where there is a validation part.
+    `seconds` is the time of this call.
     """
 
     folder: Path
@@ -72,7 +53,8 @@ class Result(Record):
 
 
 class Start(Record):
-    """What is known before the first step, for who shows progress."""
+    """What is known before the first step, for who shows progress. `step` is where a resumed run goes on from, and
+    `notes` are what should be known about that."""
 
     folder: Path
     model: str
@@ -83,6 +65,17 @@ class Start(Record):
     plan: Plan
     examples: dict[str, int]
     choices: Choices = ()
+    step: int = 0
+    notes: tuple[str, ...] = ()
+
+
+class Listener(Record):
+    """Who is told what, and how often a checkpoint is written."""
+
+    on_start: Callable[[Start], None] | None = None
+    on_epoch: Callable[[Epoch], None] | None = None
+    on_step: Callable[[int, int], None] | None = None
+    every: Every = Every()
 
 
 def train(
@@ -95,6 +88,7 @@ def train(
     epochs: int | None = None,
     run_dir: str | Path | None = None,
     wishes: Mapping[str, str] | None = None,
+    checkpoint_every: Every | None = None,
     on_start: Callable[[Start], None] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
     on_step: Callable[[int, int], None] | None = None,
@@ -107,168 +101,149 @@ def train(
     (settings, files), Diverged, Interrupted, and ModuleNotFoundError when the backend's framework is not
     installed. A run that fails before its first step leaves no folder.
     """
+    began = time.perf_counter()
+    every = checkpoint_every or Every()
     with one_blas_thread(backend):
-        job = _Job(spec, known_backend(backend), device, dtype, seed, epochs, wishes or {})
-        folder = folders.create(spec.graph.name, run_dir)
+        settings: dict[str, Any] = {"device": device, "dtype": dtype, "seed": seed, "epochs": epochs}
+        job = Job(spec, backend, **settings, wishes=wishes, most_steps=every.steps)
+        return begin(job, run_dir, Listener(on_start, on_epoch, on_step, every), began)
+
+
+def begin(job: Job, run_dir: str | Path | None, listener: Listener, began: float) -> Result:
+    """A job in a folder of its own, from its first step."""
+    folder = folders.create(job.spec.graph.name, run_dir)
+    with folders.locked(folder):
         try:
             driver = job.set_up(folder)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        if on_start is not None:
-            on_start(job.start(folder, driver))
-        return job.run(folder, driver, Hooks(on_epoch, on_step))
+        return _run(job, folder, driver, listener, None, began)
 
 
-class _Job:
-    """One call of `train`. Everything that can be wrong with spec and data is found when it is made."""
+def resume(
+    run: str | Path,
+    *,
+    checkpoint_every: Every | None = None,
+    on_start: Callable[[Start], None] | None = None,
+    on_epoch: Callable[[Epoch], None] | None = None,
+    on_step: Callable[[int, int], None] | None = None,
+) -> Result:
+    """Go on with a run that was stopped, from its last checkpoint: it ends with the same bits as one never stopped.
 
-    def __init__(
-        self,
-        spec: Compiled,
-        backend: str,
-        device: str,
-        dtype: str | None,
-        seed: int | None,
-        epochs: int | None,
-        wishes: Mapping[str, str],
-    ) -> None:
-        self.began = time.perf_counter()
-        graph, training = spec.graph, spec.graph.training
-        if training is None:
-            help = "nnspec predict uses a model as it is"
-            raise TrainError(f"{spec.path} has no train {{ }} for {graph.name}", help=help)
-        self.spec, self.training, self.backend, self.device = spec, training, backend, device
-        self.dtype, self.seed, self.epochs = working_float(graph, dtype), run_seed(graph, seed), epochs
-        self.examples = read_examples(spec, base_of(spec), self.seed, self.dtype)
-        self.plan = plan_run(training, self.examples.size(), epochs)
-        self.watch = watch(training, "validation" in self.examples.parts)
-        at_once = micro_batch(training) or self.plan.batch
-        run = Run(device_of(backend, device), at_once, self.plan.steps, self.examples.size(), self.dtype)
-        self.choices = choose(backend, graph, run, wishes)
-        self.source = spec.source(backend, choices=self.choices)
-        self.state = initial_state(graph, self.seed, self.dtype, base_of(spec))
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What the bits of the run depend on besides spec and data."""
-        choices = {c.what: c.value for c in self.choices}
-        return {
-            "backend": self.backend,
-            "dtype": self.dtype,
-            "seed": self.seed,
-            "chunk": self.plan.chunk,
-            "choices": choices,
-        }
-
-    def set_up(self, folder: Path) -> Driver:
-        """The emitted code in the folder and running, weights loaded, the plan settled and written down."""
-        code = folder / f"model_{self.backend}.py"
-        write(code, self.source)
-        driver = open_driver(
-            self.backend, code, dtype=self.dtype, device=self.device, seed=self.seed, choices=self.choices
-        )
-        driver.load(self.state)
-        self.plan = _chunked(driver, self.examples, self.spec.graph, self.plan)
-        self.describe(folder)
-        return driver
-
-    def describe(self, folder: Path) -> None:
-        """spec.nn, resolved.json and environment.json."""
-        for name, text in run_texts(self.spec, self.overrides()).items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            write(folder / name, text)
-        folders.write_resolved(folder, self.resolved())
-        write(folder / "environment.json", to_json(folders.environment(self.backend, self.device)))
-
-    def overrides(self) -> dict[str, object]:
-        """What the caller said otherwise than the spec, as `--set` would."""
-        found: dict[str, object] = {} if self.epochs is None else {"train.epochs": self.epochs}
-        if self.training.settings.get("seed", 0) != self.seed:
-            found["train.seed"] = self.seed
-        if self.training.settings.get("precision", "float32") != self.dtype:
-            found["train.precision"] = self.dtype
-        return found
-
-    def resolved(self) -> dict[str, Any]:
-        """Every default made explicit, and what of the data must be remembered."""
-        spec, training, data = self.spec, self.training, self.spec.graph.data
-        groups = [{"pattern": g.pattern, "optimizer": plain(g.optimizer)} for g in training.groups]
-        known: dict[str, Any] = {}
-        if isinstance(self.examples, Dataset):
-            known = {"files": self.examples.files, "memory": self.examples.memory.to_json()}
-        return {
-            "model": spec.graph.name,
-            "spec": str(Path(spec.path).resolve()),
-            "base": str(base_of(spec).resolve()),
-            **self.facts,
-            "device": self.device,
-            "plan": {name: getattr(self.plan, name) for name in Plan._fields},
-            "examples": self.sizes(),
-            "train": {"groups": groups, "metrics": [m.name for m in training.metrics], **plain(training.settings)},
-            "data": {**(plain(data.settings) if data else {}), **known},
-            "parameters": {p.path: list(p.shape) for p in spec.graph.root.parameters()},
-        }
-
-    def sizes(self) -> dict[str, int]:
-        return {name: self.examples.size(name) for name in self.examples.parts}
-
-    def start(self, folder: Path, driver: Driver) -> Start:
-        device = str(getattr(driver, "device", self.device))
-        model = self.spec.graph.name
-        return Start(folder, model, self.backend, device, self.dtype, self.seed, self.plan, self.sizes(), self.choices)
-
-    def run(self, folder: Path, driver: Driver, hooks: Hooks) -> Result:
-        """Train to the end and measure the test part."""
-        history: list[dict[str, Any]] = []
-
-        def log(name: str, record: dict[str, Any]) -> None:
-            if name == "metrics":
-                history.append(record)
-            folders.append(folder / f"{name}.jsonl", record)
-
-        parts = (driver, self.examples, self.training, self.plan, self.watch, folder / "checkpoints")
-        end = Loop(*parts, write=log, facts=self.facts, hooks=hooks).run()
-        epochs, chosen = end.epoch - 1, "best" if "validation" in self.examples.parts and end.best_epoch else "last"
-        known = self.examples.parts
-        with averages(driver, self.training):
-            test = _test(driver, self.examples, self.plan, folder, chosen)
-            train = evaluate(driver, known["train"], self.plan.batch) if set(known) == {"train"} else None
-        if test is not None:
-            line = {"epoch": epochs, "step": end.step, "test": test, "checkpoint": chosen}
-            folders.append(folder / "metrics.jsonl", line)
-        seconds = time.perf_counter() - self.began
-        return Result(
-            folder, self.backend, epochs, end.step, history, test, train, chosen, end.best_epoch, end.finished, seconds
-        )
-
-
-def run_texts(spec: Compiled, overrides: Mapping[str, object]) -> dict[str, str]:
-    """The spec as the run keeps it, by file name: `--set` values and `overrides` written in."""
-    files = SpecFiles(spec.path, spec.sources, spec.graph.name)
-    files.apply({**spec.settings, **overrides})
-    return files.files()
-
-
-def _chunked(driver: Driver, examples: Examples, graph: Graph, plan: Plan) -> Plan:
-    """The plan with chunks of about half a second of steps.
-
-    What is small by its costs runs an epoch at a time; only else is a step timed, which makes JAX compile once more.
+    Plan, choices and code are those that the run keeps. A run that is finished gives its result again. Raises
+    TrainError where data, spec or metrics are not what they were, or another process is at work on the run.
     """
-    assert graph.training is not None
-    costs = totals(graph, plan.batch)
-    longest = (3 * costs["macs"] * plan.batch + costs["memory"]) / SLOW + 1e-3
-    if longest * plan.steps_per_epoch <= CHUNK_SECONDS:
-        return plan.replace(chunk=plan.steps_per_epoch)
-    if plan.steps <= FEW_STEPS:
-        return plan
-    arrays, first = examples.gathered(examples.epoch(1), examples.order(1)[None, : plan.batch])
-    return plan.chunked(seconds_a_step(driver, arrays, first[0], rates(graph.training, plan, 1, 1, 1)))
+    from nnspec.compiler import load
+
+    began = time.perf_counter()
+    found = folders.read_run(run)
+    with folders.locked(found.folder), one_blas_thread(found.backend, found.resolved["blas"]):
+        done = finished(found)
+        if done is not None:
+            return done
+        found.texts()  # refuses what was changed
+        spec: Compiled = load(found.folder / "spec.nn", model=found.model)
+        job = Job(spec, found.backend, **found.settings, kept=found)
+        driver = job.open(found.folder)
+        saved = _saved(job, found.folder / "checkpoints")
+        if saved.optimizer:
+            driver.load(saved.weights)
+            driver.load_optimizer(saved.optimizer)
+        else:
+            job.initialise(driver)
+        tidy(found.folder)
+        listener = Listener(on_start, on_epoch, on_step, checkpoint_every or Every())
+        return _run(job, found.folder, driver, listener, saved, began)
 
 
-def _test(driver: Driver, examples: Examples, plan: Plan, folder: Path, chosen: str) -> dict[str, float] | None:
-    if "test" not in examples.parts:
+def _saved(job: Job, folder: Path) -> Checkpoint:
+    """The checkpoint to go on from. Where none is whole the run begins again, which gives the same bits later.
+
+    Raises TrainError where the checkpoint is of another run.
+    """
+    try:
+        saved = checkpoints.load(folder / "last")
+        if saved.progress.best_epoch and _best(folder).progress.best_epoch < saved.progress.best_epoch:
+            raise TrainError(f"the checkpoint {folder / 'best'} is older than the run")
+    except TrainError as error:
+        notes = (error.message, "begun again from the first step")
+        return Checkpoint({}, {}, Progress(), job.facts, notes=notes if folder.exists() else notes[1:])
+    for name, value in job.facts.items():
+        if saved.run.get(name) != value:
+            before = saved.run.get(name)
+            raise TrainError(f"the run has {name} = {value}, its checkpoint {folder / 'last'} {name} = {before}")
+    return saved
+
+
+def _best(folder: Path) -> Checkpoint:
+    return checkpoints.load(folder / "best")
+
+
+def _run(job: Job, folder: Path, driver: Driver, listener: Listener, saved: Checkpoint | None, began: float) -> Result:
+    """Train to the end, from `saved` if there is one, and measure the test part."""
+    logs = Logs(folder, saved.metrics if saved is not None else None)
+    if listener.on_start is not None:
+        listener.on_start(_start(job, folder, driver, saved))
+    parts = (driver, job.examples, job.training, job.plan, job.watch, folder / "checkpoints")
+    progress = saved.progress if saved is not None else None
+    loop = Loop(
+        *parts,
+        write=logs.write,
+        mark=logs.mark,
+        facts=job.facts,
+        hooks=Hooks(listener.on_epoch, listener.on_step),
+        progress=progress,
+        every=listener.every,
+    )
+    end = loop.run()
+    history, known = list(logs.history), job.examples.parts
+    chosen = "best" if "validation" in known and end.best_epoch else "last"
+    with averages(driver, job.training):
+        test = _test(driver, job, folder, chosen)
+        train = evaluate(driver, known["train"], job.plan.batch) if set(known) == {"train"} else None
+    if test is not None:
+        logs.write("metrics", {"epoch": end.epoch - 1, "step": end.step, "test": test, "checkpoint": chosen})
+        logs.mark()
+    summary: dict[str, Any] = {
+        "epochs": end.epoch - 1,
+        "steps": end.step,
+        "test": test,
+        "train": train,
+        "checkpoint": chosen,
+        "best_epoch": end.best_epoch,
+        "stopped": end.finished,
+    }
+    write_json(folder / folders.RESULT, summary)
+    seconds = time.perf_counter() - began
+    return Result(folder=folder, backend=job.backend, history=history, seconds=seconds, **summary)
+
+
+def _start(job: Job, folder: Path, driver: Driver, saved: Checkpoint | None) -> Start:
+    device = str(getattr(driver, "device", job.device))
+    known = (folder, job.spec.graph.name, job.backend, device, job.dtype, job.seed, job.plan, job.sizes(), job.choices)
+    if saved is None:
+        return Start(*known)
+    notes = (*saved.notes, *folders.differences(folder, job.backend, job.device))
+    return Start(*known, step=saved.progress.step, notes=notes)
+
+
+def _test(driver: Driver, job: Job, folder: Path, chosen: str) -> dict[str, float] | None:
+    if "test" not in job.examples.parts:
         return None
     if chosen == "best":
-        driver.load(checkpoints.load(folder / "checkpoints" / "best").weights)
-    return evaluate(driver, examples.parts["test"], plan.batch)
+        driver.load(_best(folder / "checkpoints").weights)
+    return evaluate(driver, job.examples.parts["test"], job.plan.batch)
+
+
+def finished(run: folders.Run) -> Result | None:
+    """The result of a run that has come to its end."""
+    path = run.folder / folders.RESULT
+    if not path.is_file():
+        return None
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        history = [r for r in run.metrics() if "train" in r]
+        return Result(folder=run.folder, backend=run.backend, history=history, seconds=0.0, **summary)
+    except (OSError, ValueError, TypeError) as error:
+        raise TrainError(f"{path} cannot be read: {error}") from error

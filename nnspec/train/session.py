@@ -69,17 +69,24 @@ def known_backend(name: str) -> str:
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def one_blas_thread(backend: str) -> AbstractContextManager[object]:
-    """NumPy's matrix products on one thread, unless the environment says how many.
+def blas_threads() -> int:
+    """How many threads NumPy's matrix products take: what the environment says, else one."""
+    return next((int(os.environ[name]) for name in THREADS if os.environ.get(name, "").isdigit()), 1)
+
+
+def one_blas_thread(backend: str, threads: int | None = None) -> AbstractContextManager[object]:
+    """NumPy's matrix products on one thread, unless the environment, or the run that goes on, says how many.
 
     The products of a training step are too small to share (measured on examples/digits.nn on two busy cores: 1.6 s
     with one thread, 8.2 s with two), and a sum's bits must not depend on the number of cores.
     """
-    if backend != "numpy" or any(os.environ.get(name) for name in THREADS):
+    given = any(os.environ.get(name) for name in THREADS)
+    wanted = threads if threads is not None else blas_threads()
+    if backend != "numpy" or (given and wanted == blas_threads()):
         return nullcontext()
     from threadpoolctl import threadpool_limits
 
-    limited: AbstractContextManager[object] = threadpool_limits(limits=1, user_api="blas")
+    limited: AbstractContextManager[object] = threadpool_limits(limits=wanted, user_api="blas")
     return limited
 
 

@@ -120,8 +120,8 @@ def evaluate_run(
         raise TrainError(f"the data has no {chosen or 'examples'} part", help=f"it has {', '.join(known) or 'none'}")
     with _driver(subject, device) as driver:
         values = evaluate(driver, examples.parts[chosen], subject.batch)
-    now = getattr(examples, "files", {})
-    changed = tuple(path for path, known in subject.files.items() if now.get(path, known) != known)
+    now = set(getattr(examples, "files", {}).values())
+    changed = tuple(path for path, known in subject.files.items() if known not in now)
     return Evaluation(chosen, examples.size(chosen), values, subject.backend, subject.checkpoint, changed)
 
 

@@ -1,0 +1,236 @@
+"""One run before its first step: everything that can be wrong with spec, data and plan is found here, and the run
+folder is written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nnspec.backends.choices import Choice, Run, choose
+from nnspec.backends.values import micro_batch
+from nnspec.data import Dataset
+from nnspec.passes.cost import totals
+from nnspec.train import folder as folders
+from nnspec.train.errors import TrainError
+from nnspec.train.files import sha256, write, write_json
+from nnspec.train.initial import initial_files, initial_state
+from nnspec.train.loop import seconds_a_step
+from nnspec.train.plan import CHUNK_SECONDS, Plan, plan_run, rates, watch
+from nnspec.train.session import (
+    base_of,
+    blas_threads,
+    device_of,
+    known_backend,
+    open_driver,
+    plain,
+    read_examples,
+    run_seed,
+    working_float,
+)
+from nnspec.train.specfile import SpecFiles
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nnspec.backends.base import Driver
+    from nnspec.backends.choices import Choices
+    from nnspec.ir.graph import Graph
+    from nnspec.train.examples import Examples
+    from nnspec.train.session import Compiled
+
+FEW_STEPS = 8  # too few to be worth timing one
+SLOW = 1e9  # multiply-adds or bytes a second that any machine reaches, and a call in a millisecond
+
+
+class Job:
+    """A spec, its data and its settings, ready to run.
+
+    `kept` is the run whose plan, choices and code are used again, in `resume` and `reproduce`: then the spec is that of
+    the run's folder. Raises TrainError where what is there now is not what the run was made with.
+    """
+
+    def __init__(
+        self,
+        spec: Compiled,
+        backend: str,
+        *,
+        device: str = "auto",
+        dtype: str | None = None,
+        seed: int | None = None,
+        epochs: int | None = None,
+        wishes: Mapping[str, str] | None = None,
+        most_steps: int = 0,
+        kept: folders.Run | None = None,
+    ) -> None:
+        graph, training = spec.graph, spec.graph.training
+        if training is None:
+            help = "nnspec predict uses a model as it is"
+            raise TrainError(f"{spec.path} has no train {{ }} for {graph.name}", help=help)
+        self.spec, self.training, self.backend, self.kept = spec, training, known_backend(backend), kept
+        self.base = kept.base if kept is not None else base_of(spec)
+        self.device = device_of(backend, device)
+        self.dtype, self.seed, self.epochs = working_float(graph, dtype), run_seed(graph, seed), epochs
+        self.blas = kept.resolved["blas"] if kept is not None else blas_threads()
+        self.examples = read_examples(spec, self.base, self.seed, self.dtype)
+        self.most_steps = most_steps
+        self.plan = plan_run(training, self.examples.size(), epochs)
+        self.watch = watch(training, "validation" in self.examples.parts)
+        at_once = micro_batch(training) or self.plan.batch
+        run = Run(self.device, at_once, self.plan.steps, self.examples.size(), self.dtype)
+        self.choices: Choices = choose(backend, graph, run, wishes or {}) if kept is None else _choices(kept)
+        self.source = spec.source(backend, choices=self.choices) if kept is None else kept.code()
+        if kept is not None:
+            self.hold_to(kept)
+
+    # ---------------------------------------------------------------- the same as before
+
+    def hold_to(self, run: folders.Run) -> None:
+        """Raise TrainError unless spec, data and plan are those that the run was made with."""
+        known = Plan(**run.resolved["plan"])
+        for path in run.changed({**self.data_files(), **self.initial_files()}):
+            raise TrainError(
+                f"{path} is not what it was when {run.folder} was begun: the run would go on with other examples",
+                help="put the file back, or train anew",
+            )
+        now = self.plan.replace(chunk=known.chunk)
+        if now != known or self.sizes() != run.resolved["examples"]:
+            raise TrainError(f"{run.folder} was begun with {known}, and now the plan is {now}")
+        self.plan = known
+
+    def data_files(self) -> dict[str, str]:
+        """Every file of the data, by its path as the run stores it, with the hash of its content."""
+        files = self.examples.files if isinstance(self.examples, Dataset) else {}
+        return {_within(path, self.base): digest for path, digest in files.items()}
+
+    def initial_files(self) -> dict[str, str]:
+        """Likewise the files of weights that the run starts from."""
+        paths = initial_files(self.spec.graph, self.base)
+        return {_within(str(path), self.base): sha256(path.read_bytes()) for path in paths if path.is_file()}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the bits of the run depend on besides spec and data."""
+        return {
+            "backend": self.backend,
+            "device": self.device,
+            "dtype": self.dtype,
+            "seed": self.seed,
+            "blas": self.blas,
+            "chunk": self.plan.chunk,
+            "choices": {c.what: c.value for c in self.choices},
+        }
+
+    # ---------------------------------------------------------------- the folder
+
+    def open(self, folder: Path) -> Driver:
+        """The emitted code in the folder, imported; its weights are not loaded yet."""
+        options: dict[str, Any] = {"dtype": self.dtype, "device": self.device, "seed": self.seed}
+        return open_driver(self.backend, folder / self.code, choices=self.choices, **options)
+
+    @property
+    def code(self) -> str:
+        return f"model_{self.backend}.py"
+
+    def set_up(self, folder: Path) -> Driver:
+        """A new run's code in its folder and running, weights loaded, the plan settled and written down."""
+        write(folder / self.code, self.source)
+        driver = self.open(folder)
+        self.initialise(driver)
+        if self.kept is None:
+            self.plan = chunked(driver, self.examples, self.spec.graph, self.plan)
+            if self.most_steps:
+                self.plan = self.plan.replace(chunk=min(self.plan.chunk, self.most_steps))
+        self.describe(folder)
+        return driver
+
+    def initialise(self, driver: Driver) -> None:
+        """The weights of step 0."""
+        driver.load(initial_state(self.spec.graph, self.seed, self.dtype, self.base))
+
+    def describe(self, folder: Path) -> None:
+        """spec.nn, environment.json and, last because it makes the folder a run, resolved.json."""
+        texts = self.texts()
+        for name, text in texts.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            write(folder / name, text)
+        write_json(folder / "environment.json", folders.environment(self.backend, self.device))
+        hashes = {name: sha256(text.encode()) for name, text in {**texts, self.code: self.source}.items()}
+        write_json(folder / "resolved.json", self.resolved(folder, hashes))
+
+    def texts(self) -> dict[str, str]:
+        """The spec as the run keeps it, by file name."""
+        if self.kept is not None:
+            return self.kept.texts()
+        return run_texts(self.spec, self.overrides())
+
+    def overrides(self) -> dict[str, object]:
+        """What the caller said otherwise than the spec, as `--set` would."""
+        found: dict[str, object] = {} if self.epochs is None else {"train.epochs": self.epochs}
+        if self.training.settings.get("seed", 0) != self.seed:
+            found["train.seed"] = self.seed
+        if self.training.settings.get("precision", "float32") != self.dtype:
+            found["train.precision"] = self.dtype
+        return found
+
+    def resolved(self, folder: Path, hashes: Mapping[str, str]) -> dict[str, Any]:
+        """Every default made explicit, and what of the data must be remembered."""
+        spec, training, data = self.spec, self.training, self.spec.graph.data
+        groups = [{"pattern": g.pattern, "optimizer": plain(g.optimizer)} for g in training.groups]
+        memory = {"memory": self.examples.memory.to_json()} if isinstance(self.examples, Dataset) else {}
+        settings = {**spec.settings, **self.overrides()}
+        origin = folders.near(Path(spec.path), folder)
+        if self.kept is not None:
+            settings, origin = self.kept.resolved["settings"], folders.near(self.kept.spec, folder)
+        return {
+            "model": spec.graph.name,
+            "spec": origin,
+            "base": folders.near(self.base, folder),
+            "settings": plain(settings),
+            **self.facts,
+            "plan": {name: getattr(self.plan, name) for name in Plan._fields},
+            "examples": self.sizes(),
+            "train": {"groups": groups, "metrics": [m.name for m in training.metrics], **plain(training.settings)},
+            "data": {**(plain(data.settings) if data else {}), "files": self.data_files(), **memory},
+            "init": self.initial_files(),
+            "parameters": {p.path: list(p.shape) for p in spec.graph.root.parameters()},
+            "hashes": dict(hashes),
+        }
+
+    def sizes(self) -> dict[str, int]:
+        return {name: self.examples.size(name) for name in self.examples.parts}
+
+
+def run_texts(spec: Compiled, overrides: Mapping[str, object]) -> dict[str, str]:
+    """The spec as a run keeps it, by file name: `--set` values and `overrides` written in."""
+    files = SpecFiles(spec.path, spec.sources, spec.graph.name)
+    files.apply({**spec.settings, **overrides})
+    return files.files()
+
+
+def _choices(kept: folders.Run) -> Choices:
+    return tuple(
+        Choice(what, value, "chosen when the run was begun") for what, value in kept.resolved["choices"].items()
+    )
+
+
+def _within(path: str, base: Path) -> str:
+    """A path relative to the spec's folder where it lies in it."""
+    inside, outside = os.path.realpath(path), os.path.realpath(base)
+    return os.path.relpath(inside, outside) if inside.startswith(outside + os.sep) else inside
+
+
+def chunked(driver: Driver, examples: Examples, graph: Graph, plan: Plan) -> Plan:
+    """The plan with chunks of about half a second of steps.
+
+    What is small by its costs runs an epoch at a time; only else is a step timed, which makes JAX compile once more.
+    """
+    assert graph.training is not None
+    costs = totals(graph, plan.batch)
+    longest = (3 * costs["macs"] * plan.batch + costs["memory"]) / SLOW + 1e-3
+    if longest * plan.steps_per_epoch <= CHUNK_SECONDS:
+        return plan.replace(chunk=plan.steps_per_epoch)
+    if plan.steps <= FEW_STEPS:
+        return plan
+    arrays, first = examples.gathered(examples.epoch(1), examples.order(1)[None, : plan.batch])
+    return plan.chunked(seconds_a_step(driver, arrays, first[0], rates(graph.training, plan, 1, 1, 1)))
