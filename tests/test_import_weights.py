@@ -52,6 +52,13 @@ model ViT {
 }
 """
 
+LSTM = """
+model Reader {
+    input image: float32[7, 4]
+    output logits = image -> rnn: lstm(5, layers = 2, bidirectional = true) -> take(-1) -> fc: dense(3)
+}
+"""
+
 
 class Unit(nn.Module):  # type: ignore[name-defined, misc]
     def __init__(self, inputs: int, width: int, stride: int = 1) -> None:
@@ -106,6 +113,16 @@ class ViT(nn.Module):  # type: ignore[name-defined, misc]
         return self.head(self.ln(self.layers(x))[:, 0])
 
 
+class Reader(nn.Module):  # type: ignore[name-defined, misc]
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.LSTM(4, 5, num_layers=2, bidirectional=True, batch_first=True)
+        self.fc = nn.Linear(10, 3)
+
+    def forward(self, x: Any) -> Any:
+        return self.fc(self.rnn(x)[0][:, -1])
+
+
 def seasoned(module: Any) -> Any:
     """A module in evaluation mode of which no parameter and no statistic is what it starts as."""
     with torch.no_grad():
@@ -150,8 +167,15 @@ FORMATS: dict[str, Callable[[dict[str, Any], Path], None]] = {
 
 
 @pytest.mark.jax
-@pytest.mark.parametrize("file", FORMATS)
-@pytest.mark.parametrize("text, make, shape", [(RESIDUAL, Net, (3, 8, 8)), (VIT, ViT, (1, 8, 8))], ids=["net", "vit"])
+@pytest.mark.parametrize(
+    "text, make, shape, file",
+    [
+        (RESIDUAL, Net, (3, 8, 8), "w.pt"),
+        (VIT, ViT, (1, 8, 8), "w.safetensors"),
+        (LSTM, Reader, (7, 4), "w.npz"),
+    ],
+    ids=["net", "vit", "lstm"],
+)
 def test_imported_weights_give_pytorchs_logits_on_every_backend(
     text: str,
     make: Callable[[], Any],

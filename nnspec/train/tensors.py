@@ -84,7 +84,8 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
 
     content = _bytes(path)
     try:
-        entries = deserialize(content)  # type: ignore[no-untyped-call]  # refuses offsets that overlap, leave holes, or pass the end of the file
+        # offsets that overlap, leave holes, or pass the end of the file are refused
+        entries = deserialize(content)  # type: ignore[no-untyped-call]
     except SafetensorError as error:
         raise TrainError(f"{path} is not a safetensors file, or not all of one: {error}") from error
     _no_duplicates(path, _header_names(path, content))
