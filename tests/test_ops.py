@@ -115,7 +115,8 @@ def rows_of(*names: str) -> list[Any]:
 
 
 def test_every_registered_name_has_rows() -> None:
-    assert set(registry.names()) | set(OPERATORS) == set(CASES)
+    own = {"gradient"}  # its y must be computed from its x, which a row cannot say: test_gradient.py
+    assert set(registry.names()) - own | set(OPERATORS) == set(CASES)
     assert {name: len(rows) for name, rows in CASES.items() if len(rows) < 8} == {}
     assert set(BAD) <= set(CASES)
 

@@ -66,7 +66,13 @@ class _Namer:
         for value, key in self.signature._keys.items():
             if value.name and key not in self.user:
                 self.user[key] = value.name
-        self.letters = [n for n in _LETTERS if all(key[0] == "in" for key, name in self.user.items() if name == n)]
+        # A derivative reads what led to it again, so that no variable may hold something else by then.
+        derives = any(_derives(statement) for statement in self.definition.statements())
+        self.letters = (
+            []
+            if derives
+            else [n for n in _LETTERS if all(key[0] == "in" for key, name in self.user.items() if name == n)]
+        )
         self.pool = Names(
             (*_RESERVED, *self.reserved, *self.letters, *module.settings, *self.definition.scope.names.taken)
         )
@@ -256,6 +262,10 @@ def number(use: OpUse) -> str:
 
     source = use.express(value, "value")
     return f"({source})" if " " in source else source
+
+
+def _derives(statement: Statement) -> bool:
+    return isinstance(statement, Apply) and type(statement.use.op).__name__ == "Gradient"
 
 
 def _acts(statement: Apply | Invoke) -> bool:

@@ -106,6 +106,7 @@ OPS: dict[str, dict[str, str]] = {
         "cast": "constant Cast",
         "one_hot": "constant OneHot",
         "stop_gradient": "constant StopGradient",
+        "gradient": "gradient Gradient",
         "constant": "constant Constant",
         "zeros": "constant Zeros",
         "ones": "constant Ones",

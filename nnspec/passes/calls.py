@@ -50,6 +50,8 @@ class Calls(Expressions):
             return self.penalty(call, scope)
         if self.kind(call, scope) == "layer":
             return self._recipe(call, callee, scope)
+        if callee.kind == "op" and name == "gradient" and self.selecting:
+            return self.gradient_in_model(call, callee.target)
         at = at if at is not None else self.here()
         if callee.kind == "block":
             return self.use_block(call, callee.target, (), call.arguments, scope, at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nnspec.ir.graph import CallValue, Metric, Module, Objective, Parameter, Training, Value
+from nnspec.ir.graph import CallValue, Metric, Module, Node, Objective, Parameter, Training, Value
 from nnspec.ir.types import FLOAT, TensorType, show_shape
 from nnspec.ops.core import Penalty
 from nnspec.passes import keys
@@ -146,6 +146,7 @@ class TrainBlock(Measures):
             return found
 
         scope = ReadingScope(lets.path, lets, read, lambda: list(body.names))
+        self.around = body, reads
         self.frames.append(Frame(module, NameScope(module), None))
         self.selecting = True
         try:
@@ -157,6 +158,11 @@ class TrainBlock(Measures):
             self.frames.pop()
         if not isinstance(value, Value):
             return None
+        for node in module.flat():
+            if isinstance(node, Node) and type(node.op).__name__ == "Gradient":
+                help = "minimize takes derivatives as calls of names of the model: gradient(y, x)"
+                self.error("E0405", entry.value, "a derivative of what only minimize computes", help=help)
+                return None
         if value.type.batched:
             value = average(module, value)
         module.outputs = [value]
@@ -165,6 +171,30 @@ class TrainBlock(Measures):
         lift_objective(module)
         pattern = entry.pattern.value if entry.pattern is not None else "*"
         return Objective(pattern, module, tuple(reads.formals), reads.uses_step, entry.span)
+
+    def gradient_in_model(self, call: nodes.Call, row: Any) -> Any:
+        """`gradient(y, x)` in `minimize` is computed in the model, which returns it beside its outputs.
+
+        So x is still the tensor that y was computed from, on every backend.
+        """
+        body, reads = self.around
+        frame, count = self.frames.pop(), len(self.parameters)
+        self.selecting = False
+        try:
+            value = self.use_op(call, row, (), call.arguments, body, self.here())
+        finally:
+            self.selecting = True
+            self.frames.append(frame)
+        if len(self.parameters) > count:
+            help = "make the layer in the model and name its output"
+            self.error("E0405", call, "minimize would have parameters of its own", help=help)
+            return POISON
+        if not isinstance(value, Value):
+            return POISON
+        taken = {*body.names, *(v.name for v in reads.formals)}
+        names = ("gradient", *(f"gradient_{k}" for k in range(2, len(taken) + 3)))
+        value.name = next(name for name in names if name not in taken)
+        return reads.formal(value)
 
     def _scalar(self, value: Value, node: nodes.Expr) -> Any:
         """One number an example: `[1]` counts as one."""
@@ -231,6 +261,7 @@ class TrainBlock(Measures):
         return self.operation(Mul(), (self.constant(0.5, call), total), call)
 
     selecting = False
+    around: tuple[Scope, Reads]  # the names of the model, and what the objective at work reads of them
 
 
 def is_weight(parameter: Parameter) -> bool:

@@ -59,6 +59,8 @@ def obstacle(graph: Graph) -> str:
             continue
         if kind in _WINDOWED and x.rank != 3:
             return f"{node.op.name} over {x.rank - 1} spatial axes"
+        if kind == "Gradient":
+            return "a derivative by a tensor"
         if kind == "Conv" and node.op.groups != 1:  # type: ignore[attr-defined]  # a Conv
             return "a convolution with groups"
         if kind == "BatchNorm" and x.rank not in (1, 3):

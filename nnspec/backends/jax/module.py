@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nnspec.backends.base import Unsupported
+from nnspec.backends.jax.derivative import print_derivative
 from nnspec.backends.jax.init import ClassInit, loop_variable
 from nnspec.backends.jax.layout import is_image, knows
 from nnspec.backends.jax.loops import over_layers
@@ -199,8 +200,12 @@ class ClassPrinter:
     def forward(self, body: list[Statement], out: Writer, last: bool = False) -> None:
         """The lines of some statements; `last` ends the function with its `return`."""
         lines: list[Line] = []
-        for statement in _opened(body):
-            if isinstance(statement, Apply | Invoke):
+        opened = list(_opened(body))
+        for position, statement in enumerate(opened):
+            if isinstance(statement, Apply) and type(statement.use.op).__name__ == "Gradient":
+                flush(lines, out)
+                print_derivative(self, statement, opened[:position], out)
+            elif isinstance(statement, Apply | Invoke):
                 line = self.line(statement)
                 if line is not None:
                     lines.append(line)

@@ -125,11 +125,19 @@ def passes(source: str, gradient: str = "{d}") -> Step:
     return Step(source, backward=(((0,), gradient),))
 
 
+# What NumPy cannot do, and why.
+LACKING = {
+    "Gradient": "is for PyTorch and JAX: training through it takes the derivative of every backward pass, and those "
+    "of NumPy are written by hand",
+}
+
+
 def row(use: OpUse) -> Row:
     """The row of an op. Raises Unsupported when the square is empty."""
     name = type(use.op).__name__
     if name not in TABLE:
-        raise Unsupported(f"{use.op.name or name} has no NumPy form in this version", use.span)
+        reason = LACKING.get(name, "has no NumPy form in this version")
+        raise Unsupported(f"{use.op.name or name} {reason}", use.span)
     return TABLE[name]
 
 

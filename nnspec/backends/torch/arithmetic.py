@@ -135,6 +135,11 @@ def one_hot(use: OpUse, x: str) -> str:
     return f"F.one_hot({x}.long(), {use.code('classes')}).to(torch.get_default_dtype())"
 
 
+@function("Gradient")
+def gradient(use: OpUse, y: str, x: str) -> str:
+    return f"derivative({y}, {x})"
+
+
 @function("StopGradient")
 def stop_gradient(use: OpUse, x: str) -> str:
     return f"{x}.detach()"

@@ -50,7 +50,8 @@ class Driver:
         self.optimizer = made
         self.optimizers = list(_flat(made))
         self.objectives = tuple(getattr(self.module, "OBJECTIVES", ()))
-        self.compiled = value_of(choices, "step") == "compile" and hasattr(self.module, "backward")
+        self.derives = hasattr(self.module, "derivative")
+        self.compiled = not self.derives and value_of(choices, "step") == "compile" and hasattr(self.module, "backward")
         if self.compiled:
             self.module.backward = _compiled(self.module.backward, self.device)  # type: ignore[attr-defined]  # emitted
         self._data: tuple[Any, dict[str, torch.Tensor]] | None = None
@@ -148,10 +149,11 @@ class Driver:
     # ---------------------------------------------------------------- running
 
     def outputs(self, batch: State, *, training: bool = False) -> dict[str, Array]:
-        with self._working(), torch.inference_mode():
+        # Derivatives among the outputs need what inference mode leaves out.
+        with self._working(), torch.no_grad() if self.derives else torch.inference_mode():
             self._mode(training)
             found = self.module.outputs(self.model, self._batch(batch))
-        return {name: value.cpu().numpy() for name, value in found.items()}
+        return {name: value.detach().cpu().numpy() for name, value in found.items()}
 
     def _mode(self, training: bool) -> None:
         if training and hasattr(self.module, "start_training"):

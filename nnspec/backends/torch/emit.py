@@ -50,6 +50,7 @@ _RESERVED = frozenset(
         "adamw",
         "attention",
         "backward",
+        "derivative",
         "evaluate",
         "gradients",
         "initialise",
@@ -63,6 +64,7 @@ _RESERVED = frozenset(
         "sgd",
         "sinusoid",
         "start_training",
+        "tracked",
         "torch",
         "train_step",
         "train_steps",
@@ -88,7 +90,7 @@ def emit(graph: Graph, options: Options = Options()) -> str:  # noqa: B008  # an
     print_initialise(program, body, channels_last=bool(options.optimize) and layout == "channels_last")
     print_training(program, options, body)
     _print_main(program, body)
-    for name in ("attention", "rotary", "sinusoid", *CLASSES):
+    for name in ("attention", "rotary", "tracked", "derivative", "sinusoid", *CLASSES):
         if re.search(rf"(?<![.\w]){name}\(", body.text()):
             helpers.blank(2)
             helpers.block(helper_source("torch", name))

@@ -35,6 +35,19 @@ def rotary(x: Tensor, heads: int = 1, base: float = 10000.0) -> Tensor:
     return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1).flatten(-2)
 
 
+def tracked(x: Tensor) -> Tensor:
+    """The same numbers, by which a derivative can be taken of all that is computed from them."""
+    return x.view_as(x) if x.requires_grad else x.detach().requires_grad_()
+
+
+def derivative(y: Tensor, x: Tensor) -> Tensor:
+    """The gradient of the sum of y by x, which may be trained through."""
+    if not y.requires_grad:
+        return torch.zeros_like(x)
+    (dx,) = torch.autograd.grad(y.sum(), x, create_graph=True, materialize_grads=True)
+    return dx
+
+
 def sinusoid(length: int, features: int, base: float = 10000.0) -> Tensor:
     """P[t, 2i] = sin(t / base^(2i / F)), P[t, 2i + 1] the cosine (Vaswani et al., 2017)."""
     position = torch.arange(length, dtype=torch.float64).unsqueeze(1)

@@ -53,6 +53,8 @@ class ModulePrinter(Sequentials):
         self.containers: set[Path] = set()
         self.buffers: dict[Statement, str] = {}
         self.penalties: dict[tuple[str, ...], str] = {}
+        # Values by which a derivative is taken.
+        self.tracked = {s.inputs[1] for s in definition.statements() if isinstance(s, Apply) and derives(s)}
         self.aliases: dict[str, str] = {}  # variables that stand for an attribute, which is written instead
 
     def print(self, out: Writer, doc: str) -> None:
@@ -63,6 +65,9 @@ class ModulePrinter(Sequentials):
         members = _inner(2)
         self.members(definition.body, members)
         body = ForwardWriter(2, definition)
+        for index, name in enumerate(definition.inputs):
+            if ("in", index) in self.tracked:
+                body.line(f"{name} = tracked({name})")
         self.forward(definition.body, body, result=definition.returns[0] if len(definition.returns) == 1 else "")
         if len(definition.returns) != 1:
             body.line(f"return {', '.join(definition.returns)}")
@@ -83,6 +88,8 @@ class ModulePrinter(Sequentials):
             ]
             count = len(definition.returns)
             result = "Tensor" if count == 1 else f"tuple[{', '.join(['Tensor'] * count)}]"
+            if self.tracked:
+                out.line("@torch.enable_grad()")
             with out.indented(f"def forward({', '.join(['self', *names])}) -> {result}:"):
                 out.lines.extend(body.lines)
 
@@ -129,7 +136,7 @@ class ModulePrinter(Sequentials):
         form = row(statement.use)
         if statement.member is not None and form.construct is not None and self.first(statement.member):
             self.store(out, statement, statement.member.path, form.construct(statement.use))
-        elif form.constant and not statement.use.is_open and form.call is not None:
+        elif form.constant and statement.use.is_settled and form.call is not None:
             name = self.definition.scope.names.fresh(f"{statement.use.op.name}_{statement.targets[0]}")
             self.buffers[statement] = name
             out.line(f'self.register_buffer("{name}", {form.call(statement.use)}, persistent=False)')
@@ -240,11 +247,25 @@ class ModulePrinter(Sequentials):
                 self.compound(statement, out)
                 self.fresh = None
                 self.products.forget()
+            for name in self.tracked_by(statement):
+                _flush(lines, out)
+                out.line(f"{name} = tracked({name})")
+                self.products.forget()
         if result and lines and lines[-1].target == result:
             lines[-1] = lines[-1].replace(target="return")
         elif result:
             lines.append(Line("return", result, dies=frozenset({result})))
         _flush(lines, out)
+
+    def tracked_by(self, statement: Statement) -> list[str]:
+        """The variables of a statement by which a derivative is taken later."""
+        if isinstance(statement, Apply | Invoke):
+            return [name for key, name in zip(statement.outputs, statement.targets, strict=True) if key in self.tracked]
+        if isinstance(statement, ForEach | Branch | Group) and statement.exit in self.tracked:
+            if isinstance(statement, Group):
+                return [statement.output]
+            return [statement.target if isinstance(statement, Branch) else statement.carry or statement.collected]
+        return []
 
     def line(self, statement: Statement) -> Line | None:
         """The one line of a statement, if it has one."""
@@ -306,7 +327,10 @@ class ModulePrinter(Sequentials):
             assert form.call is not None
             return form.call(statement.use, reference(statement.member), *self.arguments(statement))
         if form.construct is not None and statement.member is not None:
-            return f"{reference(statement.member)}({', '.join(self.arguments(statement))})"
+            given = ", ".join(self.arguments(statement))
+            if type(statement.use.op).__name__ == "GroupNorm" and not statement.use.inputs[0].batched:
+                return f"{reference(statement.member)}({given}[None])[0]"  # its first axis would be taken for the batch
+            return f"{reference(statement.member)}({given})"
         if type(statement.use.op).__name__ == "Penalty":
             return penalty(statement.use, self.penalties)
         assert form.call is not None, statement.use.op
@@ -384,6 +408,11 @@ class ForwardWriter(Writer):
     def kept(self) -> list[str]:
         """The arguments that are read, in the constructor's order."""
         return [name for name in self.arguments() if name in self.read]
+
+
+def derives(statement: Apply) -> bool:
+    """Whether it takes the derivative of one value by another."""
+    return type(statement.use.op).__name__ == "Gradient"
 
 
 def _inner(depth: int) -> Writer:

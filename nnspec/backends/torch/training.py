@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from nnspec.backends.describe import loss_doc
 from nnspec.backends.metrics import objective_keys
 from nnspec.backends.open_sizes import noise_shape
+from nnspec.backends.program import Apply
 from nnspec.backends.source import Writer, literal
-from nnspec.backends.torch.module import ForwardWriter, ModulePrinter
+from nnspec.backends.torch.module import ForwardWriter, ModulePrinter, derives
 from nnspec.backends.torch.optimizers import print_optimizer
 from nnspec.backends.torch.steps import StepPrinter
 from nnspec.backends.values import field_of, is_frozen
@@ -211,7 +212,8 @@ def _print_evaluate(program: Program, out: Writer) -> None:
     training = program.training
     assert training is not None
     out.blank(2)
-    out.line("@torch.inference_mode()")
+    derived = any(isinstance(s, Apply) and derives(s) for d in program.classes for s in d.statements())
+    out.line("@torch.no_grad()" if derived else "@torch.inference_mode()")
     result = "tuple[Tensor, Tensors]"
     with out.indented(f"def evaluate(model: {program.root.name}, batch: Tensors) -> {result}:"):
         out.docstring("Loss and metrics of a batch, with noise layers off and running statistics in use.")
