@@ -9,6 +9,7 @@ import pytest
 
 import nnspec
 from nnspec.train import predict, train
+from nnspec.verify import verify
 
 SPEC = """
 model Restore {{
@@ -47,3 +48,20 @@ def test_flat_columns_that_do_not_settle_all_open_sizes_take_their_defaults(tmp_
     rows = np.random.default_rng(0).random((4, 30))
     np.savetxt(tmp_path / "flat.csv", rows, delimiter=",")
     assert predict(tmp_path / "run", tmp_path / "flat.csv").outputs["restored"].shape == (4, 1, 6, 5)
+
+
+NUMBERS = """
+model M {
+    dim T = 5
+    input x: float32[T, 8]
+    output ramp = matmul(arange(T) / T, x)
+    output pair = constant([T, 2]) + mean(x)
+    output part = arange(3) / (T + 1) + x.length * mean(x)
+}
+"""
+
+
+def test_an_open_size_is_a_number_like_any_other(backends: tuple[str, ...]) -> None:
+    for optimize in (0, 1):
+        report = verify(nnspec.load("numbers.nn", text=NUMBERS).graph, backends, batch=3, optimize=optimize)
+        assert report.ok, report.summary()

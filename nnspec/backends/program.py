@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnspec.backends.express import VARIES, Argument, Scope, Variable, express
 from nnspec.backends.source import literal
+from nnspec.ir.dims import Dim
 
 if TYPE_CHECKING:
     from nnspec.diagnostics import Span
@@ -130,11 +131,21 @@ class OpUse:
         """Whether an output has an open size, known only in `forward`."""
         return any(not isinstance(n, int) for t in self.outputs for n in t.shape)
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether a constant is known when the model is made: neither its sizes nor its numbers are open."""
+        return not self.is_open and not has_open(getattr(self.nodes[0].op, "value", None))
+
     def express(self, read: Callable[[Node], Any], hint: str) -> str:
         """Source for anything that can be read off a node; `hint` names a new argument if one is needed."""
         values = [read(n) for n in self.nodes]
         written = self.nodes[0].written.get(hint)
         return express(self.scope, self.coordinates, values, hint, written)
+
+
+def has_open(value: Any) -> bool:
+    """Whether an open size is, or is among, the numbers of a setting."""
+    return isinstance(value, Dim) or (isinstance(value, tuple) and any(map(has_open, value)))
 
 
 def _collapse(value: Any) -> Any:

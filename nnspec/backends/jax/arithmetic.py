@@ -111,7 +111,8 @@ def constant(use: OpUse) -> str:
     value = use.op.value  # type: ignore[attr-defined]  # a Constant
     if isinstance(value, tuple):
         kind = "" if dtype in ("float32", "bool") else DTYPES[dtype]
-        return call("jnp.array", literal(_nested(value, dtype)), dtype=kind)
+        numbers = literal(_nested(value, dtype)) if use.is_settled else use.code("value")
+        return call("jnp.array", numbers, dtype=kind)
     code = use.code("value")
     if dtype == "float32" and _number(code) is not None:
         return literal(float(value)) if use.value("value") == value else code

@@ -148,7 +148,7 @@ def _dtype(use: OpUse) -> str:
 
 @step("Constant")
 def constant(use: OpUse) -> Step:
-    if use.outputs[0].rank == 0:
+    if use.outputs[0].rank == 0 or not use.is_settled:
         return Step(f"np.asarray({use.code('value')}, {_dtype(use)})")
     return Step(f"np.array({literal(_lists(fixed(use, 'value'), use.outputs[0].is_float))}, {_dtype(use)})")
 

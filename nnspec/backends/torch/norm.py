@@ -65,11 +65,15 @@ def instance_norm(use: OpUse) -> str:
 
 @function("InstanceNorm")
 def instance_norm_function(use: OpUse, x: str) -> str:
+    if not use.inputs[0].batched:  # else its first axis is taken for the batch
+        return f"F.instance_norm({arguments(use, f'{x}[None]', eps=('eps', 1e-5))})[0]"
     return f"F.instance_norm({arguments(use, x, eps=('eps', 1e-5))})"
 
 
 @function("LocalResponseNorm", module=lambda use: f"nn.LocalResponseNorm({_window(use)})")
 def local_response_norm(use: OpUse, x: str) -> str:
+    if not use.inputs[0].batched:
+        return f"F.local_response_norm({x}[None], {_window(use)})[0]"
     return f"F.local_response_norm({x}, {_window(use)})"
 
 

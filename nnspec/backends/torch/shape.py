@@ -125,6 +125,8 @@ def _upsample(use: OpUse) -> str:
 
 @function("Upsample", module=lambda use: f"nn.Upsample({_upsample(use)})")
 def upsample(use: OpUse, x: str) -> str:
+    if not use.inputs[0].batched:  # interpolate takes batches alone
+        return f"F.interpolate({x}[None], {_upsample(use)})[0]"
     return f"F.interpolate({x}, {_upsample(use)})"
 
 
@@ -160,7 +162,9 @@ def _dtype(use: OpUse) -> str:
 @buffer("Constant")
 def constant(use: OpUse) -> str:
     value = (
-        use.code("value") if use.outputs[0].rank == 0 else literal(_lists(fixed(use, "value"), use.outputs[0].is_float))
+        use.code("value")
+        if use.outputs[0].rank == 0 or not use.is_settled
+        else literal(_lists(fixed(use, "value"), use.outputs[0].is_float))
     )
     return f"torch.tensor({value}{_dtype(use)})"
 
