@@ -10,6 +10,7 @@ import pytest
 import torch
 from specs import graph_of
 
+import nnspec
 from nnspec import check
 from nnspec.verify import verify
 from nnspec.verify.setup import open_drivers, random
@@ -114,8 +115,12 @@ train { minimize = mse(h, y) + 0.1 * l2(weights); optimizer = adam(0.05); steps 
 """
 
 
+def plain_text(batch: int, settings: str = "") -> str:
+    return PLAIN.replace("BATCH", str(batch)).replace("SETTINGS", settings)
+
+
 def plain(batch: int, settings: str = "") -> Any:
-    return graph_of(PLAIN.replace("BATCH", str(batch)).replace("SETTINGS", settings))
+    return graph_of(plain_text(batch, settings))
 
 
 def examples(count: int) -> dict[str, Any]:
@@ -182,3 +187,57 @@ def test_parameters_without_an_objective_and_objectives_without_parameters(
     text = "\n".join(line for line in lines if "minimize" not in line and "SETTINGS" not in line)
     found = check(text.replace("train {", f"train {{ {minimize};")).diagnostics
     assert [(d.code, d.message.startswith(message)) for d in found] == ([(code, True)] if code else [])
+
+
+SETTINGS_REFUSED = [
+    ("batch = full; accumulate = 2", "E0420", "batch = full is all examples at once"),
+    ("batch = 4; accumulate = 0", "E0405", "accumulate takes a whole number >= 1"),
+    ("batch = 4; ema = 1", "E0405", "ema takes a number between 0 and 1"),
+    ("batch = 4; clip_norm = -1", "E0405", "clip_norm takes a number > 0"),
+    ("batch = 4; precision = float16", "E0405", "precision takes"),
+    ("batch = 4; stop = patience(0)", "E0405", "stop takes patience(n)"),
+    ('batch = 4; optimizer("head") = frozen', "E0410", '"head" matches no parameter'),
+    ('batch = 4; optimizer("dense1") = adam(plateau(0.1, -1))', "E0306", ""),
+]
+
+
+@pytest.mark.parametrize(("settings", "code", "message"), SETTINGS_REFUSED)
+def test_settings_are_refused_by_check_at_their_own_line(settings: str, code: str, message: str) -> None:
+    text = PLAIN.replace("steps = 6; batch = BATCH; SETTINGS }", "\n" + settings.replace("; ", "\n") + "\nsteps = 6\n}")
+    (found,) = check(text).diagnostics
+    assert (found.code, message in found.message) == (code, True), found.message
+    assert text.splitlines()[found.span.line - 1] in settings.split("; ")[1:]
+
+
+def test_a_checkpoint_keeps_the_average_and_evaluation_uses_it(tmp_path: Path) -> None:
+    from nnspec.train import train
+    from nnspec.train.folder import read_run
+    from nnspec.train.use import evaluate_run
+
+    (tmp_path / "net.nn").write_text(plain_text(4, "ema = 0.9") + "data { source = random(40); split = [0.5, 0.5, 0] }")
+    result = train(nnspec.load(tmp_path / "net.nn"), "numpy", run_dir=tmp_path / "run")
+    stored = read_run(result.folder).checkpoint("last")
+    averages = {key.removesuffix("/ema"): value for key, value in stored.optimizer.items() if key.endswith("/ema")}
+    assert averages.keys() == stored.weights.keys()
+    assert not np.array_equal(averages["dense1.weight"], stored.weights["dense1.weight"])
+    best = read_run(result.folder).checkpoint("best").weights
+    last = evaluate_run(result.folder, part="validation", checkpoint="last").values["loss"]
+    assert last == pytest.approx(result.history[-1]["validation"]["loss"], rel=1e-6)
+    if result.best_epoch == result.epochs:
+        np.testing.assert_array_equal(best["dense1.weight"], averages["dense1.weight"])
+
+
+def test_the_rate_falls_where_the_objective_stays(tmp_path: Path) -> None:
+    from nnspec.train import train
+
+    text = (
+        plain_text(10).replace("adam(0.05)", "sgd(plateau(1e-9, 1, factor = 0.5))").replace("steps = 6", "epochs = 6")
+    )
+    (tmp_path / "net.nn").write_text(text + "data { source = random(20) }")
+    found = train(nnspec.load(tmp_path / "net.nn"), "numpy", run_dir=tmp_path / "run").history
+    assert [line["lr"] for line in found] == [[1e-9]] * 6  # a cut of less than 1e-8 is not made, as in torch
+    (tmp_path / "net.nn").write_text(text.replace("1e-9", "1e-6") + "data { source = random(20) }")
+    found = train(nnspec.load(tmp_path / "net.nn"), "numpy", run_dir=tmp_path / "run2").history
+    rates = [line["lr"][0] for line in found]
+    assert rates[0] == 1e-6
+    assert rates[-1] == pytest.approx(2.5e-7)

@@ -136,12 +136,6 @@ CODES = {
         "model Net { input x: float32[1]; output y = x -> dense(1) }\n"
         "train Net { minimize = mean(y); optimizer = sgd(1); steps = 1; batch = 1 }",
     ),
-    "E0222": Code(
-        "not in this version",
-        "The name belongs to the language, and this version of nnspec does not have it yet.",
-        "output y = x -> lstm(3)",
-        "output y = x -> dense(3)",
-    ),
     "W0201": Code(
         "a block named like a layer of nnspec",
         "In this file the name means the block. That is allowed, so that new layers never break old files.",

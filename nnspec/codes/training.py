@@ -51,7 +51,8 @@ CODES = {
     ),
     "E0407": Code(
         "not an optimizer",
-        "`optimizer` takes one, as in adam(1e-3). `frozen` is for a part of the model: all of it would stay as it is.",
+        "`optimizer` takes one, as in adam(1e-3). `frozen` is for a part of the model, as in "
+        '`optimizer("conv*") = frozen`: the rest is left to the optimizer without a pattern.',
         _NET + "train { minimize = mse(y, t); optimizer = 0.1; batch = 8; epochs = 3 }",
         _NET + "train { minimize = mse(y, t); optimizer = sgd(0.1); batch = 8; epochs = 3 }",
     ),
@@ -81,8 +82,16 @@ CODES = {
         _train("epochs = 3"),
     ),
     "E0420": Code(
-        "a part of training that is not in this version",
-        "The key belongs to the language, and this version of nnspec does not have it yet.",
+        "settings of train that contradict each other",
+        "`accumulate = n` makes an update of n batches, so there must be batches: not with `batch = full`, which is "
+        "all examples at once, and not in a model without examples.",
+        _NET + "train { minimize = mse(y, t); optimizer = sgd(0.1); batch = full; accumulate = 4; epochs = 3 }",
+        _NET + "train { minimize = mse(y, t); optimizer = sgd(0.1); batch = 32; accumulate = 4; epochs = 3 }",
+    ),
+    "E0421": Code(
+        "nothing to train",
+        "`nnspec train` needs a parameter that an optimizer updates: the model has none, or every one is frozen. "
+        "`check`, `eval`, `predict` and `verify` take such a model as it is.",
     ),
     "W0401": Code(
         "a loss of logits that reads probabilities",

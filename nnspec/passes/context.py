@@ -174,7 +174,12 @@ class Context:
     def call(self, call: nodes.Call, scope: Scope, at: At | None = None) -> Any:
         raise NotImplementedError
 
+    selecting = False  # in `minimize`, where parameters are known and derivatives are computed in the model
+
     def penalty(self, call: nodes.Call, scope: Scope) -> Any:
+        raise NotImplementedError
+
+    def gradient_in_model(self, call: nodes.Call, row: Any) -> Any:
         raise NotImplementedError
 
     def use_block(

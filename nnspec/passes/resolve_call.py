@@ -94,8 +94,6 @@ class CallChecker(Checker):
         self.arguments(e, names, free=True)
         if self.lost.may_hold(self.path, name):
             return self.silence(e)
-        if name in tables.LATER:
-            return self.not_yet(name, e, e.callee.span)
         help = _FOREIGN.get(name) or did_you_mean(name, self.callables() + names.all_names(*LAYERS))
         if self.far(help):
             return self.silence(e)

@@ -110,10 +110,6 @@ class NameChecker:
         """An unknown name that is near to none, where a part of the text could not be read: it may have stood there."""
         return not help and (self.path in self.lost.unsettled or any(map(self.lost.broken, self.around)))
 
-    def not_yet(self, name: str, node: nodes.Node, span: Span) -> str:
-        message = f"{name} is in the language, this version of nnspec does not have it yet"
-        return self.error("E0222", node, message, span=span)
-
     def unknown_name(self, e: nodes.Name, names: Names, step: bool) -> str:
         if self.lost.may_hold(self.path, e.id):
             return self.silence(e)
@@ -129,8 +125,6 @@ class NameChecker:
             return self.error(
                 "E0206", e, f"{e.id} is not known outside the braces that made it", labels=(label,), help=help
             )
-        if e.id in tables.LATER:
-            return self.not_yet(e.id, e, e.span)
         lets = self.program.names(self.path, nodes.Let)
         layers = self.callables() + names.all_names(LAYER, INSTANCE, ANY)
         if step:

@@ -20,8 +20,6 @@ NUMERIC = ("min", "max", "round", "floor", "ceil", "abs", "sqrt", "exp", "log")
 SELECTIONS = ("weights", "parameters")
 # Words that call like a layer and are none.
 BUILT_IN = ("repeat",)
-# In the language, not in this version.
-LATER: tuple[str, ...] = ()
 
 
 class Setting(Record):

@@ -117,12 +117,9 @@ class SettingsChecker(BodyChecker):
         name = _word(e)
         if name == "frozen" and isinstance(e, nodes.Name):
             if entry.pattern is None:
-                self.error(
-                    "E0407",
-                    e,
-                    "frozen is for a part: all of the model would stay as it is",
-                    help='optimizer("conv*") = frozen',
-                )
+                message = "frozen is for a part: all of the model would stay as it is"
+                help = 'optimizer = sgd(0.1) for the rest, then optimizer("conv*") = frozen for what is to stay'
+                self.error("E0407", e, message, help=help)
             return
         if not name:
             kind = self.kind(e, names, free=True)
@@ -141,8 +138,6 @@ class SettingsChecker(BodyChecker):
             if isinstance(e, nodes.Call):
                 self.arguments(e, names, free=True)
             span = e.callee.span if isinstance(e, nodes.Call) else e.span
-            if name in tables.LATER:
-                self.not_yet(name, e, span)
             self.error("E0406", e, f"unknown optimizer {name}", help=help, span=span)
         elif isinstance(e, nodes.Call):
             self.rates(e, names)
@@ -167,8 +162,6 @@ class SettingsChecker(BodyChecker):
                 if name in tables.NUMERIC:
                     continue
                 self.arguments(value, names, free=True)
-                if name in tables.LATER:
-                    self.not_yet(name, value, value.callee.span)
                 known = tables.schedule_names()
                 help = did_you_mean(name, known, f"schedules: {', '.join(known)}")
                 self.error("E0408", value, f"unknown schedule {name}", help=help, span=value.callee.span)

@@ -62,6 +62,7 @@ class TrainBlock(Measures):
                 value = self._setting_of(entry, lets)
                 if not isinstance(value, Poisoned):
                     settings[key] = value
+        self._require_batches(entries, settings)
         minimized = [e for e in entries if e.key.id == "minimize"]
         if not minimized:
             self.error("E0404", block, "train does not say what to minimize")
@@ -72,6 +73,18 @@ class TrainBlock(Measures):
         self._require_cover(objectives, minimized)
         self._tap([v for o in objectives for v in o.reads], metrics, body)
         return Training(tuple(objectives), groups, metrics, settings, block.span)
+
+    def _require_batches(self, entries: list[nodes.Entry], settings: dict[str, object]) -> None:
+        """`accumulate` needs batches to add up."""
+        entry = next((e for e in entries if e.key.id == "accumulate"), None)
+        if entry is None or settings.get("accumulate", 1) == 1:
+            return
+        if settings.get("batch") == "full":
+            help = "a number of examples that fit memory: batch = 32"
+            message = "accumulate adds up batches, and batch = full is all examples at once"
+            self.error("E0420", entry, message, help=help)
+        elif all(field.role == "noise" for field in self.graph.fields) and not self.incomplete:
+            self.error("E0420", entry, "accumulate adds up batches, and a model without input or target has none")
 
     def _require_cover(self, objectives: list[Objective], entries: list[nodes.Entry]) -> None:
         """Every trained parameter has an objective, and every objective parameters: the last match counts."""
@@ -260,7 +273,6 @@ class TrainBlock(Measures):
             return total
         return self.operation(Mul(), (self.constant(0.5, call), total), call)
 
-    selecting = False
     around: tuple[Scope, Reads]  # the names of the model, and what the objective at work reads of them
 
 
