@@ -6,17 +6,21 @@ import gzip
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import Result
 from loading import ENTRY, call, field, label, load, refused, x, y
 
+import nnspec
 from nnspec.data import Dataset, Memory, MissingData, read_inputs
 from nnspec.data.stream import Stream
 from nnspec.ir.dims import Dim
 from nnspec.ir.graph import Field, Keyed
+from nnspec.train import predict, train
 
 Array = np.ndarray[Any, Any]
 T = Dim.symbol("T")
@@ -459,3 +463,81 @@ def test_a_missing_extra_is_named_with_its_command(
     error = refused("E0526", "not installed", fields=[x(), label(2)], base=tmp_path, source=source)
     assert isinstance(error, MissingData)
     assert (error.exit_code, error.help) == (3, f'pip install "nnspec[{extra}]"')
+
+
+# ---------------------------------------------------------------- runs
+
+STREAMED = """
+model M {
+    input  x: float32[1, 8, 8]
+    target label: class(3)
+    output logits = x -> flatten -> dense(3)
+}
+data { source = npz("d.npz"); split = [0.5, 0.25, 0.25]; normalize = standard; augment = [flip, crop(1)] }
+train { minimize = cross_entropy(logits, label); optimizer = adam(0.01); epochs = 3; batch = 4; metrics = [accuracy] }
+"""
+
+
+def test_a_streamed_run_has_the_bits_of_a_held_one(
+    arrays: Path, monkeypatch: pytest.MonkeyPatch, backends: tuple[str, ...]
+) -> None:
+    (arrays / "m.nn").write_text(STREAMED)
+    spec = nnspec.load(arrays / "m.nn")
+    held = {backend: train(spec, backend, run_dir=arrays / f"held-{backend}") for backend in backends}
+    for place in ("binary.MAPPED", "stream.MAPPED", "stream.HELD", "dataset.GATHERED"):
+        monkeypatch.setattr(f"nnspec.data.{place}", 0)
+    for backend in backends:
+        streamed = train(spec, backend, run_dir=arrays / f"streamed-{backend}")
+        assert streamed.history == held[backend].history
+        assert streamed.test == held[backend].test
+        weights = [arrays / f"{kind}-{backend}/checkpoints/last/weights.safetensors" for kind in ("held", "streamed")]
+        if all(path.is_file() for path in weights):
+            assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
+CONTINUED = """
+model M {
+    dim T = 4
+    input  tokens: class(3)[T]
+    target next: class(3)[T]
+    output logits = tokens -> embedding(3, 8) -> dense(3)
+}
+data { source = text("t.txt"); window = 4; split = [0.5, 0.5] }
+train { minimize = cross_entropy(logits, next); optimizer = adam(0.1); epochs = 3; batch = 8; metrics = [accuracy] }
+"""
+
+
+def test_a_text_is_learned_and_continued(tmp_path: Path, cli: Callable[..., Result]) -> None:
+    (tmp_path / "t.txt").write_text("abc" * 60)
+    (tmp_path / "m.nn").write_text(CONTINUED)
+    result = train(nnspec.load(tmp_path / "m.nn"), run_dir=tmp_path / "run")
+    assert result.history[-1]["validation"]["accuracy"] == 1.0
+    (tmp_path / "new.txt").write_text("bcabc")
+    found = predict(tmp_path / "run", tmp_path / "new.txt")
+    assert found.classes["next"].tolist() == ["cabc", "abca"]
+    (tmp_path / "short.txt").write_text("ca")
+    shown = cli("predict", tmp_path / "run", "--input", tmp_path / "short.txt")
+    assert shown.code == 0, shown.err
+    assert shown.out.splitlines()[1].startswith("ab,")
+    (tmp_path / "odd.txt").write_text("abcd")
+    refused_ = cli("predict", tmp_path / "run", "--input", tmp_path / "odd.txt")
+    assert refused_.code == 2
+    assert "character 4: the character 'd' was not known" in refused_.err
+
+
+@pytest.mark.parametrize("name", ["new.parquet", "new.npy", "new.npz", "new.csv"])
+def test_new_inputs_come_from_any_file(tmp_path: Path, name: str) -> None:
+    values = np.random.default_rng(0).normal(size=(6, 2))
+    (tmp_path / "d.csv").write_text("a,b,y\n" + "\n".join(f"{float(a)!r},{float(b)!r},1" for a, b in values))
+    fields, source = [x(2), y()], call("csv", "d.csv", x=["a", "b"])
+    data = load(fields, tmp_path, source=source, normalize="standard")
+    if name.endswith("parquet"):
+        parquet(tmp_path / name, b=values[:, 1], a=values[:, 0])
+    elif name.endswith("npy"):
+        np.save(tmp_path / name, values)
+    elif name.endswith("npz"):
+        np.savez(tmp_path / name, x=values)
+    else:
+        (tmp_path / name).write_text((tmp_path / "d.csv").read_text())
+    found = read_inputs(tmp_path / name, fields, {}, data.memory, "float64")
+    np.testing.assert_array_equal(found["x"], data.train["x"])

@@ -58,7 +58,8 @@ class Evaluation(Record):
 class Prediction(Record):
     """`outputs`: each output of the model (examples, ...), in the units of its target before normalisation.
 
-    `classes`: for each class target, the class predicted for every example, by name where classes have names.
+    `classes`: for each class target, the class predicted for every example, by name where classes have names; those of
+    a window of characters as one text.
     """
 
     outputs: dict[str, Array]
@@ -70,8 +71,9 @@ class Prediction(Record):
 
     def table(self) -> tuple[list[str], list[list[Any]]]:
         """A header and one row an example: predicted classes, then the numbers of every output, flattened."""
-        header, columns = list(self.classes), [list(column) for column in self.classes.values()]
-        for name, array in self.outputs.items():
+        header: list[str] = []
+        columns: list[list[Any]] = []
+        for name, array in [*self.classes.items(), *self.outputs.items()]:
             flat = array.reshape(len(array), -1)
             header += [name] if array.ndim == 1 or flat.shape[1] == 1 else [f"{name}_{i}" for i in range(flat.shape[1])]
             columns += [column.tolist() for column in flat.T]
@@ -175,6 +177,8 @@ def _in_words(graph: Graph, found: dict[str, Array], memory: Memory) -> Predicti
         if numbers is not None and pair.target not in classes:
             names = memory.classes.get(pair.target)
             classes[pair.target] = np.array(names, dtype=object)[numbers] if names else numbers
+            if names and memory.tokens and numbers.ndim == 2:  # characters of a text are read together
+                classes[pair.target] = np.array(["".join(row) for row in classes[pair.target]], dtype=object)
     return Prediction(results, classes)
 
 
