@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Any
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
 from nnspec.data.errors import DataError
+from nnspec.data.stream import MAPPED, scratch
 from nnspec.data.table import Column, Table, existing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 Cell = str | int | float | bool
+BLOCK = 1 << 13  # rows of a large file at a time
 
 
 def read_csv(path: Path, *, header: bool | None = None) -> Table:
@@ -23,44 +27,110 @@ def read_csv(path: Path, *, header: bool | None = None) -> Table:
     Raises DataError E0520 (missing), E0521 (not text, ragged, empty).
     """
     try:
-        text = existing(path).read_text(encoding="utf-8-sig")
+        if existing(path).stat().st_size > MAPPED:
+            return _read_large(path, header)
+        text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError("E0521", f"{path} is not UTF-8 text (byte {error.start})", exit_code=2) from error
     except OSError as error:
         raise DataError("E0520", f"{path} cannot be read: {error.strerror}", exit_code=2) from error
-    rows, lines = _rows(path, text)
-    if not rows:
-        raise DataError("E0521", f"{path} holds no rows", exit_code=2)
-    titles = rows[0] if (header if header is not None else not _all_numbers(rows[0])) else None
-    if titles is not None:
-        rows, lines = rows[1:], lines[1:]
-        if len(set(titles)) < len(titles):
-            twice = next(t for t in titles if titles.count(t) > 1)
-            raise DataError("E0521", f'{path} has two columns named "{twice}"')
-    if not rows:
-        raise DataError("E0521", f"{path} has a header and no rows", exit_code=2)
-    return Table(str(path), _columns(rows, titles), files=(path,), lines=lines)
+    records = list(_records(path, io.StringIO(text)))
+    titles = _titles(path, records[0][1] if records else [], header)
+    body = records[1:] if titles is not None else records
+    if not body:
+        raise _without_rows(path)
+    lines = [line for line, _ in body]
+    return Table(str(path), _columns([cells for _, cells in body], titles), files=(path,), lines=lines)
 
 
-def _rows(path: Path, text: str) -> tuple[list[list[str]], list[int]]:
-    first = text.split("\n", 1)[0]
+def _titles(path: Path, first: list[str], header: bool | None) -> list[str] | None:
+    """The names that line 1 gives, None where it is a row like the others."""
+    if not first:
+        raise _without_rows(path)
+    if _all_numbers(first) if header is None else not header:
+        return None
+    if len(set(first)) < len(first):
+        twice = next(t for t in first if first.count(t) > 1)
+        raise DataError("E0521", f'{path} has two columns named "{twice}"')
+    return first
+
+
+def _without_rows(path: Path) -> DataError:
+    return DataError("E0521", f"{path} holds no rows", exit_code=2)
+
+
+def _records(path: Path, file: TextIO) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not blank, each with the line on which it begins. Raises DataError E0521."""
+    first = file.readline()
     delimiter = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True, strict=True)
-    rows: list[list[str]] = []
-    lines: list[int] = []
-    line = 1
+    reader = csv.reader(chain([first], file), delimiter=delimiter, skipinitialspace=True, strict=True)
+    line, width = 1, 0
     try:
         for row in reader:
             if row:
-                rows.append([cell.strip() for cell in row])
-                lines.append(line)
-                if len(row) != len(rows[0]):
-                    expected = f"{len(row)} cells where the first row has {len(rows[0])}"
-                    raise DataError("E0521", f"{path}, line {line}: {expected}")
+                width = width or len(row)
+                if len(row) != width:
+                    raise DataError("E0521", f"{path}, line {line}: {len(row)} cells where the first row has {width}")
+                yield line, [cell.strip() for cell in row]
             line = reader.line_num + 1
     except csv.Error as error:
         raise DataError("E0521", f"{path}, line {line}: {error}") from error
-    return rows, lines
+
+
+def _read_large(path: Path, header: bool | None) -> Table:
+    """A file that is read twice, a block of rows at a time: which columns are numbers, then the numbers.
+
+    They lie in a file where there are many; words are held, equal ones once.
+    """
+    with _opened(path) as file:
+        titles = _titles(path, next(_records(path, file), (1, []))[1], header)
+    skip = int(titles is not None)
+    numeric: list[bool] = []
+    count, regular = 0, True
+    for block in _blocks(path, skip):
+        columns = list(zip(*(cells for _, cells in block), strict=True))
+        numeric = numeric or [True] * len(columns)
+        numeric = [known and _as_numbers(cells) is not None for known, cells in zip(numeric, columns, strict=True)]
+        regular = regular and block[-1][0] == count + skip + len(block)
+        count += len(block)
+    if not count:
+        raise _without_rows(path)
+    table = scratch((count, sum(numeric)), np.float64)
+    words = {i: np.empty(count, object) for i, known in enumerate(numeric) if not known}
+    equal: dict[str, str] = {}
+    start = 0
+    for block in _blocks(path, skip):
+        rows = slice(start, start + len(block))
+        cells = list(zip(*(cells for _, cells in block), strict=True))
+        for place, index in enumerate(i for i, known in enumerate(numeric) if known):
+            table[rows, place] = np.array(cells[index], dtype=np.float64)
+        for index, column in words.items():
+            column[rows] = [equal.setdefault(cell, cell) for cell in cells[index]]
+        start += len(block)
+    places = iter(range(sum(numeric)))
+    found = [table[:, next(places)] if known else words[i] for i, known in enumerate(numeric)]
+    names = titles or [""] * len(found)
+    columns_ = [Column(name, values, i) for i, (name, values) in enumerate(zip(names, found, strict=True))]
+    return Table(str(path), columns_, files=(path,), lines=range(1 + skip, 1 + skip + count) if regular else None)
+
+
+def _opened(path: Path) -> TextIO:
+    return path.open(encoding="utf-8-sig", newline="")
+
+
+def _blocks(path: Path, skip: int) -> Iterator[list[tuple[int, list[str]]]]:
+    """The rows after the first `skip`, up to BLOCK of them at a time."""
+    with _opened(path) as file:
+        records = islice(_records(path, file), skip, None)
+        while block := list(islice(records, BLOCK)):
+            yield block
+
+
+def _as_numbers(cells: Sequence[str]) -> np.ndarray[Any, Any] | None:
+    try:
+        return np.array(cells, dtype=np.float64)
+    except ValueError:
+        return None
 
 
 def _all_numbers(cells: list[str]) -> bool:

@@ -81,7 +81,7 @@ class _Loader:
         key, rows = places["train"]
         train = {name: picked(array, rows) for name, array in found[key].items()}
         scaling = self.memory.scaling if self.memory else self.fit(train)
-        parts = {name: self.part(name, found[key], rows, scaling, dtype) for name, (key, rows) in places.items()}
+        parts = {name: self.part(name, key, found[key], rows, scaling, dtype) for name, (key, rows) in places.items()}
         rest = self.window(), self.tokens
         memory = self.memory or Memory(self.columns, self.classes, scaling, self.dims, *rest)
         order_seed = int(str(self.settings.get("seed", seed)))
@@ -223,10 +223,9 @@ class _Loader:
         self.key = "normalize"
         return scaling_of(self.fields, self.spec, train, self.columns, pixels=frozenset(self.pixels))
 
-    def part(self, name: str, arrays: Arrays, rows: Array, scaling: dict[str, Scaling], dtype: str) -> Arrays:
-        """The examples of one part as the model takes them."""
+    def part(self, name: str, key: str, arrays: Arrays, rows: Array, scaling: dict[str, Scaling], dtype: str) -> Arrays:
+        """The examples of one part as the model takes them: `rows` of the arrays of the source entry `key`."""
         length, shift = self.window(), int(str(self.settings.get("shift", 1)))
-        key = "source" if "source" in self.settings else name
         if not length or key in self.drawn:
             chosen = {field: picked(array, rows) for field, array in arrays.items()}
             return normalised(self.fields, chosen, scaling, dtype)

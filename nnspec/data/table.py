@@ -10,6 +10,7 @@ import numpy as np
 from nnspec.data.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     Array = np.ndarray[Any, Any]
@@ -69,7 +70,7 @@ class Table:
         columns: list[Column],
         *,
         files: tuple[Path, ...] = (),
-        lines: list[int] | None = None,
+        lines: Sequence[int] | None = None,
         kind: str = "column",
         tokens: str = "",
         named: bool | None = None,
