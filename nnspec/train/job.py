@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnspec.backends.choices import Choice, Run, choose
-from nnspec.backends.values import micro_batch
+from nnspec.backends.values import micro_batch, trainable
 from nnspec.data import Dataset
+from nnspec.diagnostics import Diagnostic, Span, SpecError
 from nnspec.passes.cost import totals
 from nnspec.train import folder as folders
 from nnspec.train.errors import TrainError
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from nnspec.backends.base import Driver
     from nnspec.backends.choices import Choices
-    from nnspec.ir.graph import Graph
+    from nnspec.ir.graph import Graph, Training
     from nnspec.train.examples import Examples
     from nnspec.train.session import Compiled
 
@@ -47,7 +48,8 @@ class Job:
     """A spec, its data and its settings, ready to run.
 
     `kept` is the run whose plan, choices and code are used again, in `resume` and `reproduce`: then the spec is that of
-    the run's folder. Raises TrainError where what is there now is not what the run was made with.
+    the run's folder. Raises TrainError where what is there now is not what the run was made with, SpecError where no
+    parameter is left to train.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Job:
         if training is None:
             help = "nnspec predict uses a model as it is"
             raise TrainError(f"{spec.path} has no train {{ }} for {graph.name}", help=help)
+        _require_trainable(spec, training)
         self.spec, self.training, self.backend, self.kept = spec, training, known_backend(backend), kept
         self.base = kept.base if kept is not None else base_of(spec)
         self.device = device_of(backend, device)
@@ -199,6 +202,19 @@ class Job:
 
     def sizes(self) -> dict[str, int]:
         return {name: self.examples.size(name) for name in self.examples.parts}
+
+
+def _require_trainable(spec: Compiled, training: Training) -> None:
+    if trainable(spec.graph):
+        return
+    frozen = any(p.role != "buffer" for p in spec.graph.root.parameters())
+    why = f"every parameter of {spec.graph.name} is frozen" if frozen else f"{spec.graph.name} has no parameters"
+    part = "leave a part of it to an optimizer, or " if frozen else ""
+    help = f"{part}use it as it is: nnspec predict and nnspec eval"
+    block = training.span
+    word = Span(block.path, block.line, block.column, block.line, block.column + len("train"))
+    found = Diagnostic("E0421", f"nothing to train: {why}", word, help=help)
+    raise SpecError((found,), dict(spec.sources))
 
 
 def run_texts(spec: Compiled, overrides: Mapping[str, object]) -> dict[str, str]:

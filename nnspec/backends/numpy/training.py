@@ -14,7 +14,7 @@ from nnspec.backends.numpy.planned import Planned
 from nnspec.backends.numpy.stepping import StepPrinter
 from nnspec.backends.open_sizes import noise_shape
 from nnspec.backends.source import Writer, literal
-from nnspec.backends.values import field_of, frozen_paths
+from nnspec.backends.values import field_of, frozen_paths, trainable
 from nnspec.ir.graph import Layer, Module
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ class Functions:
         self.several = len(program.objectives) > 1
         self.results: list[Value] = [*program.graph.outputs.values(), *program.graph.taps.values()]
         self.planned: Planned | None = None
-        if options.optimize and program.training is not None and value_of(options.choices, "step") != "textbook":
+        wanted = options.optimize and value_of(options.choices, "step") != "textbook"
+        if wanted and program.training is not None and trainable(program.graph):
             planned = Planned(program, self.locate)
             self.planned = None if planned.reason else planned
 

@@ -41,6 +41,8 @@ def print_optimizer(program: Program, options: Options, out: Writer) -> str:
     assert training is not None
     out.blank(2)
     several = len(program.objectives) > 1
+    if not trainable(program.graph):
+        return _print_nothing(program, out)
     rules = [group.optimizer for group in training.groups if group.optimizer is not None]
     own = any(rule.name not in TORCH or getattr(rule, "eps_inside", False) for rule in rules)
     if several:
@@ -51,6 +53,22 @@ def print_optimizer(program: Program, options: Options, out: Writer) -> str:
     if kernels or own or training.settings.get("ema"):  # what torch.optim lacks has one form alone
         return _print_kernels(program, members, frozen, out)
     return _print_objects(program, members, frozen, bool(options.optimize), out)
+
+
+def _print_nothing(program: Program, out: Writer) -> str:
+    """Where nothing is trained: optimizers of no parameters, so that the other functions stay as they are."""
+    patterns = [m.objective.pattern for m in program.objectives]
+    several = len(patterns) > 1
+    result = "dict[str, list[None]]" if several else "list[None]"
+    with out.indented(f"def make_optimizer(model: {program.root.name}) -> {result}:"):
+        out.docstring("No optimizer: nothing is trained.")
+        _print_frozen([p.path for p in program.graph.root.parameters() if p.role != "buffer"], out)
+        out.line(f"return {{{', '.join(f'{literal(p)}: []' for p in patterns)}}}" if several else "return []")
+    out.blank(2)
+    objective = ", objective: str" if several else ""
+    with out.indented(f"def update(optimizer: {result}, lr: list[float]{objective}) -> None:"):
+        out.docstring("Nothing to update.")
+    return result
 
 
 def _members(program: Program, objective: int = 0) -> tuple[dict[int, list[str]], list[str]]:
@@ -109,7 +127,7 @@ def _print_kernels(program: Program, members: dict[int, list[str]], frozen: list
     made = _made(program, members, whole=len(members) == 1 and not frozen)
     several = len(made) != 1
     kinds = list(dict.fromkeys(name for name, _ in made))
-    result = f"list[{' | '.join(kinds) or 'None'}]" if several else kinds[0]
+    result = f"list[{' | '.join(kinds)}]" if several else kinds[0]
     model = program.root.name
     with out.indented(f"def make_optimizer(model: {model}) -> {result}:"):
         out.docstring("One optimizer for each group of parameters." if several else "The optimizer.")
@@ -222,7 +240,7 @@ def _print_objects(program: Program, members: dict[int, list[str]], frozen: list
         if several:
             out.line(f"return [{', '.join(made)}]")
         else:
-            out.line(f"return {made[0] if made else 'torch.optim.SGD([torch.zeros(0)])'}")
+            out.line(f"return {made[0]}")
     out.blank(2)
     order = [index for indices in kinds.values() for index in indices]
     with out.indented(f"def update(optimizer: {result}, lr: list[float]) -> None:"):

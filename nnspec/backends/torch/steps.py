@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nnspec.backends.choices import value_of
 from nnspec.backends.objectives import print_objective_of
 from nnspec.backends.source import Writer, literal
-from nnspec.backends.values import micro_batch, reference_field
+from nnspec.backends.values import micro_batch, reference_field, trainable
 
 if TYPE_CHECKING:
     from nnspec.backends.base import Options
@@ -28,7 +28,8 @@ class StepPrinter:
         self.model = program.root.name
         self.kind, self.start, self.seed = kind, start, seed
         self.planned, self.run = bool(options.optimize), bool(options.choices)
-        compiled = value_of(options.choices, "step") == "compile"
+        self.trains = bool(trainable(program.graph))  # else there is nothing to differentiate by
+        compiled = value_of(options.choices, "step") == "compile" and self.trains
         self.several = len(program.objectives) > 1
         self.listed = kind.startswith(("list", "dict"))
         self.part = micro_batch(program.training)  # examples at a time; 0: the whole batch
@@ -71,6 +72,9 @@ class StepPrinter:
             if self.seed:
                 out.line(self.seed)
             out.line(f"value = {self.value('batch')}")
+            if not self.trains:
+                out.line("return value.detach(), {}")
+                return
             own = " and objective_of(n) == objective" if self.several else ""
             out.line(f"named = {{n: p for n, p in model.named_parameters() if p.requires_grad{own}}}")
             out.line("found = torch.autograd.grad(value, list(named.values()), materialize_grads=True)")
@@ -129,6 +133,8 @@ class StepPrinter:
             out.line(f"return {result}")
 
     def print_zero(self, out: Writer) -> None:
+        if not self.trains:
+            return
         if not self.planned and not self.several:
             out.line("model.zero_grad()")
         elif self.listed:
@@ -140,6 +146,8 @@ class StepPrinter:
 
     def print_reverse(self, out: Writer) -> None:
         """Leave gradients in the parameters of the objective, and in no others."""
+        if not self.trains:
+            return
         if self.several:
             out.line("value.backward(inputs=[p for one in optimizer[objective] for p in one.params])")
         else:
