@@ -241,3 +241,48 @@ def test_the_rate_falls_where_the_objective_stays(tmp_path: Path) -> None:
     rates = [line["lr"][0] for line in found]
     assert rates[0] == 1e-6
     assert rates[-1] == pytest.approx(2.5e-7)
+
+
+HALF = """
+model Net {
+    input x: float32[2, 6, 6]
+    target y: class(3)
+    output h = x -> conv(4, 3) -> batch_norm -> relu -> flatten -> dense(3)
+}
+data { source = random(64); split = [0.75, 0.25] }
+train { minimize = cross_entropy(h, y); optimizer = adam(0.01); epochs = 3; batch = 16; precision = bfloat16 }
+"""
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_bfloat16_computes_in_16_bits_and_keeps_32(backend: str, tmp_path: Path) -> None:
+    from nnspec.train import train
+
+    (tmp_path / "net.nn").write_text(HALF)
+    spec = nnspec.load(tmp_path / "net.nn")
+    half = train(spec, backend, run_dir=tmp_path / "half")
+    full = train(spec, backend, run_dir=tmp_path / "full", dtype="float32")
+    found, wanted = ([line["train"]["loss"] for line in run.history] for run in (half, full))
+    assert found != wanted
+    assert found == pytest.approx(wanted, rel=0.03)  # bfloat16 has 8 bits: 0.4 % an operation
+    weights = read(half.folder)
+    assert {str(array.dtype) for array in weights.values()} == {"float32"}
+    low = weights["conv1.weight"].view(np.uint32) & 0xFFFF  # what bfloat16 has no room for
+    assert low.any()
+    assert (weights["batch_norm1.running_var"].view(np.uint32) & 0xFFFF).any()
+
+
+def read(folder: Path) -> Any:
+    from nnspec.train.folder import read_run
+
+    return read_run(folder).checkpoint("last").weights
+
+
+def test_numpy_refuses_bfloat16_with_its_reason(tmp_path: Path) -> None:
+    from nnspec.diagnostics import SpecError
+    from nnspec.train import train
+
+    (tmp_path / "net.nn").write_text(HALF)
+    with pytest.raises(SpecError) as caught:
+        train(nnspec.load(tmp_path / "net.nn"), "numpy", run_dir=tmp_path / "run")
+    assert "bfloat16 is for PyTorch and JAX" in caught.value.diagnostics[0].message

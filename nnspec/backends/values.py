@@ -5,12 +5,14 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from nnspec.backends.choices import value_of
 from nnspec.backends.source import literal
 from nnspec.ir.dims import evaluate
 from nnspec.passes.cost import DEFAULT_BATCH
 from nnspec.passes.rates import last_match
 
 if TYPE_CHECKING:
+    from nnspec.backends.base import Options
     from nnspec.backends.program import Program
     from nnspec.ir.graph import Field, Graph, Parameter, Training, Value
 
@@ -90,6 +92,12 @@ def pattern_test(pattern: str) -> str:
     if any(c in pattern for c in "*?["):
         return f"fnmatchcase(path, {literal(pattern)}) or {below}"
     return f"path == {literal(pattern)} or {below}"
+
+
+def in_bfloat16(graph: Graph, options: Options) -> bool:
+    """Whether the loss is computed in bfloat16, from parameters in float32; never where backends are compared."""
+    wanted = str(graph.training.settings.get("precision", "")) if graph.training is not None else ""
+    return not options.verify and value_of(options.choices, "precision", wanted) == "bfloat16"
 
 
 def micro_batch(training: Training) -> int:

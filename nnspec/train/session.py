@@ -91,11 +91,12 @@ def one_blas_thread(backend: str, threads: int | None = None) -> AbstractContext
 
 
 def working_float(graph: Graph, dtype: str | None) -> str:
-    """`dtype` if given, else what `precision` says, else float32. Raises TrainError for what is not available."""
+    """`dtype` if given, else what `precision` says, else float32: what weights and batches are handed over in.
+
+    Under `precision = bfloat16` that is float32; the emitted loss computes in the other.
+    """
     chosen = dtype or (str(graph.training.settings.get("precision", "float32")) if graph.training else "float32")
-    if chosen not in DTYPES:
-        raise TrainError(f"precision {chosen} is not available in this version", help="precision = float32 | float64")
-    return chosen
+    return "float32" if chosen == "bfloat16" else chosen
 
 
 def run_seed(graph: Graph, seed: int | None) -> int:

@@ -13,7 +13,7 @@ from nnspec.backends.metrics import key as metric_key
 from nnspec.backends.metrics import objective_keys
 from nnspec.backends.open_sizes import noise_shape
 from nnspec.backends.source import Writer, literal
-from nnspec.backends.values import field_of
+from nnspec.backends.values import field_of, in_bfloat16
 from nnspec.ir.graph import Layer, Module
 
 if TYPE_CHECKING:
@@ -209,6 +209,8 @@ class TrainingPrinter:
         out.blank(2)
         kind = f"tuple[Array, {self.model}]" if self.needs.own else "Array"
         arguments = self.arguments("step", "training", "key")
+        if in_bfloat16(self.program.graph, self.options):
+            out.line("@in_bfloat16")
         with out.indented(f"def loss{minimized.suffix}(model: {self.model}, {BATCH}{arguments}) -> {kind}:"):
             doc = loss_doc(self.program, minimized).removesuffix(".")
             out.docstring(f"{doc}; and the model with its statistics moved on." if self.needs.own else f"{doc}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from nnspec.backends.base import Options
+from nnspec.backends.base import Options, Unsupported
 from nnspec.backends.build import build
 from nnspec.backends.describe import class_doc, file_doc
 from nnspec.backends.numpy import activation, arithmetic, conv, linear, losses, noise, norm, pool, recurrent, shape  # noqa: F401  # fill the table
@@ -14,7 +14,7 @@ from nnspec.backends.numpy.library import carry, defined
 from nnspec.backends.numpy.training import Functions
 from nnspec.backends.reading import names_read
 from nnspec.backends.source import Names, Writer, literal
-from nnspec.backends.values import sample_batch
+from nnspec.backends.values import in_bfloat16, sample_batch
 
 if TYPE_CHECKING:
     from nnspec.backends.numpy.members import Members
@@ -28,6 +28,9 @@ _TRAINED = {"optimizer_state", "load_optimizer_state"}
 
 def emit(graph: Graph, options: Options = Options()) -> str:  # noqa: B008  # an immutable record
     """The whole file. Raises `Unsupported` at an op that has no row."""
+    if graph.training is not None and in_bfloat16(graph, options):
+        reason = "precision = bfloat16 is for PyTorch and JAX: NumPy has no numbers of 16 bits that are fast"
+        raise Unsupported(reason, graph.training.span)
     program = build(graph, options.verify)
     _keep_apart(program)
     known: dict[ClassDef, Facts] = {}

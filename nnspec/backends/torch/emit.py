@@ -53,6 +53,7 @@ _RESERVED = frozenset(
         "derivative",
         "evaluate",
         "gradients",
+        "in_bfloat16",
         "initialise",
         "make_optimizer",
         "math",
@@ -90,8 +91,8 @@ def emit(graph: Graph, options: Options = Options()) -> str:  # noqa: B008  # an
     print_initialise(program, body, channels_last=bool(options.optimize) and layout == "channels_last")
     print_training(program, options, body)
     _print_main(program, body)
-    for name in ("attention", "rotary", "tracked", "derivative", "sinusoid", *CLASSES):
-        if re.search(rf"(?<![.\w]){name}\(", body.text()):
+    for name in ("attention", "rotary", "in_bfloat16", "tracked", "derivative", "sinusoid", *CLASSES):
+        if re.search(rf"(?<![.\w]){name}\(|@{name}\b", body.text()):
             helpers.blank(2)
             helpers.block(helper_source("torch", name))
     out = Writer()
@@ -111,7 +112,7 @@ def emit(graph: Graph, options: Options = Options()) -> str:  # noqa: B008  # an
 def _print_imports(out: Writer, text: str) -> None:
     standard = {"OrderedDict(": "from collections import OrderedDict", "math.": "import math"}
     found = sorted((line for mark, line in standard.items() if mark in text), key=lambda s: (s.startswith("from"), s))
-    abstract = [name for name in ("Iterable", "Sequence") if f"{name}[" in text]
+    abstract = [name for name in ("Callable", "Iterable", "Sequence") if f"{name}[" in text]
     if "fnmatchcase(" in text:
         found.append("from fnmatch import fnmatchcase")
     if abstract:

@@ -13,7 +13,7 @@ from nnspec.backends.source import Writer, literal
 from nnspec.backends.torch.module import ForwardWriter, ModulePrinter, derives
 from nnspec.backends.torch.optimizers import print_optimizer
 from nnspec.backends.torch.steps import StepPrinter
-from nnspec.backends.values import field_of, is_frozen
+from nnspec.backends.values import field_of, in_bfloat16, is_frozen
 from nnspec.ir.graph import Layer
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def print_training(program: Program, options: Options, out: Writer) -> None:
         return
     _print_weights(program, out)
     for minimized in program.objectives:
-        _print_loss(program, minimized, bool(options.optimize), out)
+        _print_loss(program, minimized, options, out)
     kind = print_optimizer(program, options, out)
     seed = _print_seed(program, out)
     start = _print_start(program, out)
@@ -134,15 +134,17 @@ def penalised(program: Program) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _print_loss(program: Program, minimized: Minimized, planned: bool, out: Writer) -> None:
+def _print_loss(program: Program, minimized: Minimized, options: Options, out: Writer) -> None:
     objective = minimized.definition
     body = ForwardWriter(1, objective)
-    printer = ModulePrinter(objective, planned)
+    printer = ModulePrinter(objective, bool(options.optimize))
     printer.penalties = {paths: name for name, paths in penalised(program).items()}
     printer.forward(objective.body, body, result=objective.returns[0])
     reads = list(zip(minimized.objective.reads, objective.inputs, strict=False))
     given = f"batch: Tensors, {minimized.step or 'step'}: int = 1"
     out.blank(2)
+    if in_bfloat16(program.graph, options):
+        out.line("@in_bfloat16")
     with out.indented(f"def loss{minimized.suffix}(model: {program.root.name}, {given}) -> Tensor:"):
         out.docstring(loss_doc(program, minimized))
         if program.fields("noise"):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import Array, lax
+from jax.tree_util import keystr, tree_map_with_path
 
 
 def copy_tree(tree: Any) -> Any:
@@ -66,6 +68,35 @@ def average(decay: float) -> optax.GradientTransformation:
         return updates, AverageState(state.steps + 1, kept)
 
     return optax.GradientTransformation(init, update)
+
+
+def in_bfloat16(loss: Callable[..., Any]) -> Callable[..., Any]:
+    """The loss in bfloat16; parameters, gradients and statistics stay in float32."""
+
+    def is_statistic(keys: Any) -> bool:
+        return keystr(keys).endswith((".running_mean", ".running_var"))
+
+    def run(model: Any, batch: dict[str, Array], **given: Any) -> Any:
+        training = given.get("training", False)
+
+        def half(keys: Any, leaf: Array) -> Array:
+            kept = training and is_statistic(keys)
+            return leaf if kept else leaf.astype(jnp.bfloat16)
+
+        def moved(keys: Any, before: Array, after: Array) -> Array:
+            return after.astype(before.dtype) if is_statistic(keys) else before
+
+        floats = {k: jnp.issubdtype(v.dtype, jnp.floating) for k, v in batch.items()}
+        batch = {
+            k: v.astype(jnp.bfloat16) if floats[k] else v for k, v in batch.items()
+        }
+        found = loss(tree_map_with_path(half, model), batch, **given)
+        if not isinstance(found, tuple):
+            return found.astype(jnp.float32)
+        value, after = found
+        return value.astype(jnp.float32), tree_map_with_path(moved, model, after)
+
+    return run
 
 
 def add_share(total: Any, grads: Any, share: float) -> Any:
