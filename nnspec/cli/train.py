@@ -52,6 +52,7 @@ def every_given(ctx: click.Context, param: click.Parameter, value: str | None) -
     callback=every_given,
     help="30s, 5m, 1h, 100steps or 2epochs (default: 2s, or less often where a save takes long).",
 )
+@click.option("--debug-nans", is_flag=True, help="Look at every gradient for NaN and infinities: half as fast or less.")
 @click.option("--plan", metavar="WORDS", default="", help="Override what is chosen for the backend (see -v).")
 @click.option("-v", "--verbose", is_flag=True, help="Say what was chosen for the backend, and why.")
 @run_options
@@ -64,6 +65,7 @@ def command(
     epochs: int | None,
     run_dir: Path | None,
     checkpoint_every: Every | None,
+    debug_nans: bool,
     plan: str,
     verbose: bool,
     device: str,
@@ -99,7 +101,7 @@ def command(
     with ExitStack() as stack:
         show = Bar(stack, verbose) if sys.stderr.isatty() else Lines(verbose)
         told: dict[str, Any] = {"on_start": show.start, "on_epoch": show.epoch, "on_step": show.step}
-        told["checkpoint_every"] = checkpoint_every
+        told.update(checkpoint_every=checkpoint_every, debug_nans=debug_nans)
         if run is not None:
             result = go_on(run, **told)
         else:
@@ -126,7 +128,7 @@ def _subject(
         spec = load(file, model, settings)
         if resume is None:
             return None, spec
-        from nnspec.train.resume import run_to_resume
+        from nnspec.train.unfinished import run_to_resume
 
         run = run_to_resume(spec, run_dir, given)
         if run is None:

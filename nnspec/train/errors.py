@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from nnspec.train.nans import Finding
+
 
 class TrainError(Exception):
     """A run that cannot be done or read, with the exit code of the command line and what may help."""
@@ -21,16 +23,18 @@ class TrainError(Exception):
 
 
 class Diverged(TrainError):
-    """The objective or a parameter is no longer a finite number. `folder` keeps the last good checkpoint."""
+    """The objective or a parameter is no longer a finite number. `folder` keeps the last good checkpoint, `finding`
+    is the operation that was the first to give such a number."""
 
     exit_code = 4
 
-    def __init__(self, message: str, step: int, folder: Path) -> None:
+    def __init__(self, message: str, step: int, folder: Path, finding: Finding | None = None) -> None:
         super().__init__(
             message, help="a smaller learning rate, or clip_norm; the last good checkpoint is in " + str(folder)
         )
         self.step = step
         self.folder = folder
+        self.finding = finding
 
 
 class Interrupted(TrainError):

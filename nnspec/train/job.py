@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnspec.backends.choices import Choice, Run, choose
+from nnspec.backends.choices import Choice, Run, choose, value_of
 from nnspec.backends.values import micro_batch, trainable
 from nnspec.data import Dataset
 from nnspec.diagnostics import Diagnostic, Span, SpecError
@@ -82,6 +82,8 @@ class Job:
         at_once = micro_batch(training) or self.plan.batch
         run = Run(self.device, at_once, self.plan.steps, self.examples.size(), self.dtype)
         self.choices: Choices = choose(backend, graph, run, wishes or {}) if kept is None else _choices(kept)
+        if kept is None and dtype is not None and training.settings.get("precision") == "bfloat16":
+            self.choices = (*self.choices, Choice("precision", dtype, "asked for"))
         self.source = spec.source(backend, choices=self.choices) if kept is None else kept.code()
         if kept is not None:
             self.hold_to(kept)
@@ -172,7 +174,7 @@ class Job:
         found: dict[str, object] = {} if self.epochs is None else {"train.epochs": self.epochs}
         if self.training.settings.get("seed", 0) != self.seed:
             found["train.seed"] = self.seed
-        if self.training.settings.get("precision", "float32") != self.dtype:
+        if working_float(self.spec.graph, None) != self.dtype or value_of(self.choices, "precision"):
             found["train.precision"] = self.dtype
         return found
 

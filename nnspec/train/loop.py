@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
+LOOK_SHARE = 0.01  # of the time of a run that may be spent on looking whether weights are finite
+
 
 class Epoch(Record):
     """What one epoch came to. `train` and `validation` hold `loss` and metrics by name; `seconds` is wall time."""
@@ -60,6 +62,8 @@ class Loop:
     then the driver holds the weights and the optimizer's state of that moment.
     """
 
+    gradients = False  # whether the gradients of every step are looked at (`nans.Careful`)
+
     def __init__(
         self,
         driver: Driver,
@@ -86,6 +90,7 @@ class Loop:
         self.pending: Checkpoint | None = None  # a new best that is not on disk yet
         self.mark = mark
         self.timer = Timer(every or Every(), self.progress)
+        self.looked_at, self.look_cost = 0.0, 0.0  # when the weights were last looked at, and how long that took
         self.stop = Stop()
 
     def run(self) -> Progress:
@@ -149,6 +154,7 @@ class Loop:
     def pause(self, *, force: bool = False) -> None:
         """Between two chunks: save where that is due, and end where a signal has asked for it."""
         asked = self.stop.number if not self.progress.finished else 0
+        self.look()
         self.save(force=force or bool(asked))
         if asked:
             raise Interrupted(self.progress.step, self.folder, asked)
@@ -208,6 +214,14 @@ class Loop:
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise self.diverged(f"{name} holds {array[~np.isfinite(array)][0]}", self.progress.step)
         return state
+
+    def look(self) -> None:
+        """Stop at weights that are not finite, which no loss has shown yet: looked for in 1 % of the time."""
+        started = time.monotonic()
+        if started - self.looked_at >= self.look_cost / LOOK_SHARE:
+            self.weights()
+            self.looked_at = time.monotonic()
+            self.look_cost = self.looked_at - started
 
     def save(self, *, force: bool = False) -> None:
         """Write `last`, and before it a `best` that waits, unless one was written a moment ago."""

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from nnspec.record import Record
 from nnspec.train import checkpoint as checkpoints
 from nnspec.train import folder as folders
+from nnspec.train import nans
 from nnspec.train.checkpoint import Checkpoint, Progress
-from nnspec.train.errors import TrainError
+from nnspec.train.errors import Diverged, TrainError
 from nnspec.train.evaluate import evaluate
 from nnspec.train.files import tidy, write_json
 from nnspec.train.job import Job
@@ -70,12 +71,13 @@ class Start(Record):
 
 
 class Listener(Record):
-    """Who is told what, and how often a checkpoint is written."""
+    """Who is told what, how often a checkpoint is written, and whether the gradients of every step are looked at."""
 
     on_start: Callable[[Start], None] | None = None
     on_epoch: Callable[[Epoch], None] | None = None
     on_step: Callable[[int, int], None] | None = None
     every: Every = Every()
+    debug_nans: bool = False
 
 
 def train(
@@ -89,6 +91,7 @@ def train(
     run_dir: str | Path | None = None,
     wishes: Mapping[str, str] | None = None,
     checkpoint_every: Every | None = None,
+    debug_nans: bool = False,
     on_start: Callable[[Start], None] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
     on_step: Callable[[int, int], None] | None = None,
@@ -97,16 +100,18 @@ def train(
 
     `dtype` (float32, float64), `seed` and `epochs` override what the spec says. `run_dir` is the folder of this run,
     new or empty; without it, the next `runs/<model>/<n>`. `wishes` overrides what is chosen for the backend
-    (`nnspec.backends.choices.read_wishes`). Raises DataError (data that does not fit), TrainError
-    (settings, files), Diverged, Interrupted, and ModuleNotFoundError when the backend's framework is not
-    installed. A run that fails before its first step leaves no folder.
+    (`nnspec.backends.choices.read_wishes`). `debug_nans` looks at every gradient, step by step.
+
+    Raises DataError (data that does not fit), TrainError (settings, files), Diverged, Interrupted, and
+    ModuleNotFoundError when the backend's framework is not installed. A run that fails before its first step leaves
+    no folder.
     """
     began = time.perf_counter()
     every = checkpoint_every or Every()
     with one_blas_thread(backend):
         settings: dict[str, Any] = {"device": device, "dtype": dtype, "seed": seed, "epochs": epochs}
         job = Job(spec, backend, **settings, wishes=wishes, most_steps=every.steps)
-        return begin(job, run_dir, Listener(on_start, on_epoch, on_step, every), began)
+        return begin(job, run_dir, Listener(on_start, on_epoch, on_step, every, debug_nans), began)
 
 
 def begin(job: Job, run_dir: str | Path | None, listener: Listener, began: float) -> Result:
@@ -125,6 +130,7 @@ def resume(
     run: str | Path,
     *,
     checkpoint_every: Every | None = None,
+    debug_nans: bool = False,
     on_start: Callable[[Start], None] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
     on_step: Callable[[int, int], None] | None = None,
@@ -153,7 +159,7 @@ def resume(
         else:
             job.initialise(driver)
         tidy(found.folder)
-        listener = Listener(on_start, on_epoch, on_step, checkpoint_every or Every())
+        listener = Listener(on_start, on_epoch, on_step, checkpoint_every or Every(), debug_nans)
         return _run(job, found.folder, driver, listener, saved, began)
 
 
@@ -185,9 +191,11 @@ def _run(job: Job, folder: Path, driver: Driver, listener: Listener, saved: Chec
     logs = Logs(folder, saved.metrics if saved is not None else None)
     if listener.on_start is not None:
         listener.on_start(_start(job, folder, driver, saved))
-    parts = (driver, job.examples, job.training, job.plan, job.watch, folder / "checkpoints")
+    plan = job.plan.replace(chunk=1) if listener.debug_nans else job.plan
+    parts = (driver, job.examples, job.training, plan, job.watch, folder / "checkpoints")
     progress = saved.progress if saved is not None else None
-    loop = Loop(
+    kind = nans.Careful if listener.debug_nans else Loop
+    loop = kind(
         *parts,
         write=logs.write,
         mark=logs.mark,
@@ -196,7 +204,11 @@ def _run(job: Job, folder: Path, driver: Driver, listener: Listener, saved: Chec
         progress=progress,
         every=listener.every,
     )
-    end = loop.run()
+    loop.gradients = listener.debug_nans
+    try:
+        end = loop.run()
+    except Diverged as error:
+        raise nans.explained(job, loop, folder, error) from error
     history, known = list(logs.history), job.examples.parts
     chosen = "best" if "validation" in known and end.best_epoch else "last"
     with averages(driver, job.training):

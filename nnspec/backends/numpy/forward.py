@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nnspec.backends.numpy.backward import Backward, over_values
+from nnspec.backends.numpy.marks import mark
 from nnspec.backends.numpy.members import Lines, Members, inner_writer, print_branches
 from nnspec.backends.numpy.steps import Entry, Facts, Plan, kept
 from nnspec.backends.program import Apply, Branch, ClassDef, ForEach, Invoke, Member, Statement
@@ -22,7 +23,7 @@ WIDTH = 88  # beyond this ruff folds a line
 def print_forward(plan: Plan, entries: list[Entry], out: Writer) -> None:
     folded: Entry | None = None  # a batch norm that was printed with the convolution before it
     for entry, following in zip(entries, [*entries[1:], None], strict=False):
-        statement = entry.statement
+        statement, start = entry.statement, len(out.lines)
         if entry.dead or entry is folded:
             continue
         if plan.facts.bare and following is not None and _folds(entry.statement, following.statement):
@@ -41,6 +42,7 @@ def print_forward(plan: Plan, entries: list[Entry], out: Writer) -> None:
             _branch(plan, entry, statement, out)
         for name, source in entry.after:
             out.line(f"{name} = {source}")
+        mark(out.lines, start, statement)
 
 
 def _folds(first: Statement, second: Statement) -> bool:
