@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 from nnspec.backends import BACKENDS
 from nnspec.diagnostics import Diagnostic, Reporter, SpecError
 from nnspec.loader import load_program, whole
+from nnspec.passes.allow import check_allowed, without_allowed
 from nnspec.passes.elaborate import elaborate
+from nnspec.passes.lint_names import lint_names
 from nnspec.passes.resolve import resolve
 from nnspec.suggest import did_you_mean
 
@@ -49,8 +51,11 @@ def check(
         for declared in _chosen(program, model, reporter):
             graph = elaborate(program, declared, None, reporter)
             if graph is not None:
-                specs[declared.name.id] = Spec(graph, program, reporter, set or {})
-    return Check(path, {} if reporter.failed else specs, reporter.sorted(), sources)
+                specs[declared.name.id] = Spec(graph, program, (), set or {})
+    found = _finished(program, reporter, sources)
+    for spec in specs.values():
+        spec.diagnostics = found
+    return Check(path, {} if reporter.failed else specs, found, sources)
 
 
 def load(
@@ -75,9 +80,10 @@ def load(
         resolve(program, reporter)
         declared = _one(program, model, reporter)
         graph = elaborate(program, declared, None, reporter) if declared is not None else None
+    found = _finished(program, reporter, sources)
     if program is None or graph is None or reporter.failed:
-        raise SpecError(reporter.sorted(), sources)
-    return Spec(graph, program, reporter, set or {})
+        raise SpecError(found, sources)
+    return Spec(graph, program, found, set or {})
 
 
 def compile(
@@ -118,13 +124,15 @@ class Spec:
     `settings` the `--set` values as they were given, `diagnostics` the warnings.
     """
 
-    def __init__(self, graph: Graph, program: Program, reporter: Reporter, settings: Mapping[str, object]) -> None:
+    def __init__(
+        self, graph: Graph, program: Program, diagnostics: tuple[Diagnostic, ...], settings: Mapping[str, object]
+    ) -> None:
         self.graph = graph
         self.path = program.main.path
         self.sources = {path: text for path, text in program.sources.items() if path in program.files}
         self.imports: dict[str, tuple[str, ...]] = dict(program.imports)
         self.settings: dict[str, object] = dict(settings)
-        self.diagnostics = reporter.sorted()
+        self.diagnostics = diagnostics
 
     def __repr__(self) -> str:
         return f"<Spec {self.model} of {self.path}>"
@@ -203,6 +211,16 @@ def _backend(name: str, part: str) -> Any:
     from importlib import import_module
 
     return import_module(f"nnspec.backends.{name}.{part}")
+
+
+def _finished(program: Program | None, reporter: Reporter, sources: Mapping[str, str]) -> tuple[Diagnostic, ...]:
+    """All diagnostics in order, less what comments silence; unused names are looked for where nothing is wrong."""
+    if program is None:
+        return reporter.sorted()
+    if not reporter.failed:
+        lint_names(program, reporter)
+        check_allowed(program, reporter)
+    return without_allowed(reporter.sorted(), program, sources)
 
 
 def _named(source: str | os.PathLike[str], text: str | None) -> tuple[str, str | None]:

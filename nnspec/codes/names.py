@@ -139,13 +139,45 @@ CODES = {
     "W0201": Code(
         "a block named like a layer of nnspec",
         "In this file the name means the block. That is allowed, so that new layers never break old files.",
-        "block tanh(x) { x -> relu }",
-        "block my_tanh(x) { x -> relu }",
+        "block tanh(x) { x -> relu }\nmodel M { input x: float32[3]; output y = x -> tanh }",
+        "block my_tanh(x) { x -> relu }\nmodel M { input x: float32[3]; output y = x -> my_tanh }",
+    ),
+    "W0202": Code(
+        "a name that nothing reads",
+        "Nothing in the model nor in its `train` block reads the name: what is computed for it is thrown away. A name "
+        "that begins with an underscore says that this is meant.",
+        "h = x -> tanh\noutput y = x -> relu",
+        "h = x -> tanh\noutput y = h -> relu",
     ),
     "W0203": Code(
         "a layer that is never used",
         "`layer enc = ...` names a layer, and nothing is piped into it.",
         "layer enc = dense(3)\noutput y = x",
         "layer enc = dense(3)\noutput y = x -> enc",
+    ),
+    "W0204": Code(
+        "a block that is never used",
+        "The file compiles models, and none of them uses the block. Files without a model are libraries: nothing is "
+        "said of theirs.",
+        "block Unit(x) { x -> relu }\nmodel M { input x: float32[3]; output y = x -> dense(2) }",
+        "block Unit(x) { x -> relu }\nmodel M { input x: float32[3]; output y = x -> dense(2) -> Unit }",
+    ),
+    "W0205": Code(
+        "a let that nothing reads",
+        "The value can be changed, and nothing depends on it.",
+        "let width = 8\nmodel M { input x: float32[3]; output y = x -> dense(4) }",
+        "let width = 8\nmodel M { input x: float32[3]; output y = x -> dense(width) }",
+    ),
+    "W0206": Code(
+        "a setting that changes nothing",
+        "The head of a block or model has a setting that its body never reads.",
+        "block Unit(x; width) { x -> dense(3) }\nmodel M { input x: float32[3]; output y = x -> Unit(8) }",
+        "block Unit(x; width) { x -> dense(width) }\nmodel M { input x: float32[3]; output y = x -> Unit(8) }",
+    ),
+    "W0207": Code(
+        "a branch that is never taken",
+        "The condition is the same whatever the spec is used with, or an earlier branch has asked the same.",
+        "output y = if false { x -> relu } else { x -> tanh }",
+        "output y = if x.channels > 3 { x -> relu } else { x -> tanh }",
     ),
 }

@@ -1,8 +1,18 @@
-"""E03xx: shapes, sizes and numbers."""
+"""E03xx: shapes, sizes and numbers; W03xx: layers that fit and are hardly ever meant so."""
 
 from __future__ import annotations
 
 from nnspec.codes.code import Code
+
+
+def _symmetric(init: str) -> str:
+    """A net whose hidden layer starts with these weights."""
+    return (
+        "model Net {\n    input x: float32[4]\n    target t: float32[1]\n"
+        f"    output y = x -> dense(8, weight_init = {init}) -> tanh -> dense(1)\n}}\n"
+        "train { minimize = mse(y, t); optimizer = sgd(0.1); batch = 8; epochs = 3 }"
+    )
+
 
 CODES = {
     "E0301": Code(
@@ -79,5 +89,40 @@ CODES = {
         "`require` says what must hold of the model, and it does not.",
         "output y = x -> dense(100)\nrequire parameters < 10",
         "output y = x -> dense(100)\nrequire parameters < 1000",
+    ),
+    "W0301": Code(
+        "rows that no window sees",
+        "The stride does not divide what is left of the input after the first window, so the last window ends before "
+        "the input does, and no output depends on the entries behind it.",
+        "output y = x -> conv(4, 2) -> max_pool(2)",
+        "output y = x -> conv(4, 3, padding = 1) -> max_pool(2)",
+    ),
+    "W0302": Code(
+        "a bias before batch_norm",
+        "batch_norm subtracts the mean of every channel, and with it any bias that was added before: the parameter "
+        "does nothing. Published checkpoints may have one all the same.",
+        "output y = x -> conv(4, 3) -> batch_norm -> relu",
+        "output y = x -> conv(4, 3, bias = false) -> batch_norm -> relu",
+    ),
+    "W0303": Code(
+        "two linear layers that are one",
+        "Without an activation between them W2 (W1 x + b1) + b2 is one linear map, so the first layer adds nothing "
+        "that the second could not do alone. Bottlenecks, whose middle is narrower than both ends, are not meant.",
+        "output y = x -> flatten -> dense(32) -> dense(10)",
+        "output y = x -> flatten -> dense(32) -> relu -> dense(10)",
+    ),
+    "W0304": Code(
+        "dropout right before an output",
+        "In training, results themselves are set to zero at random, and a loss that reads them cannot be met.",
+        "output y = x -> flatten -> dense(10) -> dropout(0.5)",
+        "output y = x -> flatten -> dropout(0.5) -> dense(10)",
+    ),
+    "W0305": Code(
+        "units that start equal",
+        "Units with the same initial weights compute the same and get the same gradient, so that they stay one unit "
+        "(behind relu, whose gradient at 0 is 0, zeros never change at all). Random weights break the symmetry; biases "
+        "and the last layer may start at zero.",
+        _symmetric("zeros"),
+        _symmetric("glorot_uniform"),
     ),
 }

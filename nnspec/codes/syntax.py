@@ -115,4 +115,11 @@ CODES = {
         "too many errors to read on",
         "After so many syntax errors the rest of the file would only give echoes. Correct the first ones.",
     ),
+    "W0101": Code(
+        "a comment that allows nothing",
+        "`# nnspec: allow(W0301)` silences a warning: on its line and all that begins there, in the whole file where "
+        "it stands above the first declaration. Only warnings have codes that can stand in it.",
+        "output y = x -> relu  # nnspec: allow(W9)",
+        "output y = x -> relu",
+    ),
 }

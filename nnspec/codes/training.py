@@ -102,4 +102,28 @@ CODES = {
         "model M {\n    input x: float32[3]\n    target t: class(3)\n    output y = x -> dense(3)\n}\n"
         "train { minimize = cross_entropy(y, t); optimizer = sgd(0.1); epochs = 3 }",
     ),
+    "W0402": Code(
+        "a distance between scores of classes",
+        "Squared or absolute distances of probabilities have almost no gradient where a model is sure and wrong; "
+        "cross_entropy, the likelihood of the classes, has its largest there.",
+        "model M {\n    input x: float32[3]\n    target t: class(3)\n    output y = x -> dense(3) -> softmax\n}\n"
+        "train { minimize = mse(y, one_hot(t, 3)); optimizer = sgd(0.1); batch = 8; epochs = 3 }",
+        "model M {\n    input x: float32[3]\n    target t: class(3)\n    output y = x -> dense(3)\n}\n"
+        "train { minimize = cross_entropy(y, t); optimizer = sgd(0.1); batch = 8; epochs = 3 }",
+    ),
+    "W0403": Code(
+        "relu on an output",
+        "A rectified prediction is never negative, and where it is 0 it has no gradient: such a unit may never learn. "
+        "A logit or a number to predict takes the plain result of a dense layer; softplus is positive everywhere.",
+        "model Net { input x: float32[4]; target t: float32[1]; output y = x -> dense(1) -> relu }\n"
+        "train { minimize = mse(y, t); optimizer = sgd(0.1); batch = 8; epochs = 3 }",
+        _train("epochs = 3"),
+    ),
+    "W0404": Code(
+        "a learning rate far off",
+        "The rate is orders of magnitude from those that the optimizer is used with. Adam and its kin move every "
+        "parameter by about the rate at each step, whatever the size of the gradient.",
+        _NET + "train { minimize = mse(y, t); optimizer = adam(1); batch = 8; epochs = 3 }",
+        _NET + "train { minimize = mse(y, t); optimizer = adam(1e-3); batch = 8; epochs = 3 }",
+    ),
 }

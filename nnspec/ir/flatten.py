@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from nnspec.ir.graph import Call, Graph, Item, Module, Node, Value
+from nnspec.ir.graph import Call, Graph, Item, Module, Node, Objective, Value
 
 
 class FlatNode(NamedTuple):
@@ -72,6 +72,21 @@ def _written_out(module: Module, own: set[Module], known: dict[Value, Value]) ->
         else:
             items.append(Call(item.module, inputs, outputs, item.span))
     return items
+
+
+def flatten_with(graph: Graph, objectives: tuple[Objective, ...]) -> tuple[list[FlatNode], list[list[FlatNode]]]:
+    """The model of `graph`, and each objective as a line of its own that reads the values of the model's."""
+    line: list[FlatNode] = []
+    known: dict[Value, Value] = {}  # also of what calls return, which an objective may read
+    _inline(graph.root, known, line, outermost=True)
+    lines: list[list[FlatNode]] = []
+    for objective in objectives:
+        own = dict(known)
+        reads = zip(objective.module.inputs, objective.reads, strict=False)  # the step, if it is read, stays a formal
+        own.update({formal: known.get(value, value) for formal, value in reads})
+        lines.append([])
+        _inline(objective.module, own, lines[-1])
+    return line, lines
 
 
 class FlatTraining(NamedTuple):

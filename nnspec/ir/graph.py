@@ -297,6 +297,7 @@ class Group(Record):
 
     pattern: str
     optimizer: Optimizer | None
+    span: Span | None = None  # of what was written for it
 
 
 class Objective(Record):

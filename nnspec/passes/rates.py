@@ -49,7 +49,7 @@ class Rates(DataBlock):
                 continue
             optimizer = self._optimizer(entry.value, lets)
             if isinstance(optimizer, Optimizer):
-                groups.append(Group(pattern, optimizer))
+                groups.append(Group(pattern, optimizer, entry.value.span))
         for parameter in self.graph.root.parameters():
             chosen = [g for g in groups if matches(parameter.path, g.pattern)]
             if parameter.role != "buffer" and groups and (not chosen or chosen[-1].optimizer is None):

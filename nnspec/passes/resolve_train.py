@@ -96,6 +96,9 @@ class SettingsChecker(BodyChecker):
         step = Names(names)
         step.known.update({"t": Known(NUMBER), "epoch": Known(NUMBER)})
         if key == "minimize":
+            own = [name for name in step.known if names.find(name) is not None]
+            for name in own:  # a tensor of the model called t is meant before the step
+                del step.known[name]
             kind = self.kind(value, step)
             if kind not in (TENSOR, NUMBER, ANY):
                 help = "as in minimize = cross_entropy(logits, label)"
