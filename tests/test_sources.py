@@ -72,6 +72,25 @@ def test_bytes_are_what_the_file_holds(tmp_path: Path) -> None:
     assert "tokens" not in data.memory.classes
 
 
+def test_whole_numbers_take_a_text_as_well(tmp_path: Path) -> None:
+    (tmp_path / "t.txt").write_text("cabca")
+    fields = [field("tokens", "int32", T), label(3, name="next")]
+    data = load(fields, tmp_path, source=call("text", "t.txt"), window=2)
+    assert data.train["tokens"].dtype == np.int32
+    assert data.train["tokens"].tolist() == [[2, 0], [0, 1], [1, 2]]
+    assert data.train["next"].tolist() == [1, 2, 0]
+
+
+def test_rows_of_a_table_in_windows(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("a,b,y\n" + "\n".join(f"{i},{10 * i},{100 * i}" for i in range(8)))
+    source = call("csv", "d.csv", x=["a", "b"])
+    data = load([x(T, 2), y(T)], tmp_path, source=source, window=3, shift=2)
+    assert data.train["x"][1].tolist() == [[1, 10], [2, 20], [3, 30]]
+    assert data.train["y"][1].tolist() == [300, 400, 500]
+    after = load([x(3, 2), y()], tmp_path, source=source, window=3, shift=2)
+    assert after.train["y"].tolist() == [400, 500, 600, 700]
+
+
 def test_one_target_after_each_window(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text("abcabc")
     fields = [field("tokens", "class", 3, classes=3), label(3, name="next")]

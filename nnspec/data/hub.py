@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,6 @@ from nnspec.data.table import Column, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Array = np.ndarray[Any, Any]
 
@@ -36,7 +36,7 @@ def read_huggingface(name: str, base: Path, part: str, config: str | None) -> Ta
     if not len(rows):
         raise DataError("E0521", f'huggingface("{name}"), split "{part}" holds no rows')
     columns = [_column(datasets, rows, column, i) for i, column in enumerate(rows.column_names)]
-    files = (folder,) if folder.is_dir() else ()
+    files = (folder,) if folder.is_dir() else tuple(Path(file["filename"]) for file in rows.cache_files)
     return Table(f'huggingface("{name}")', columns, files=files)
 
 
