@@ -286,3 +286,25 @@ def test_numpy_refuses_bfloat16_with_its_reason(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
         train(nnspec.load(tmp_path / "net.nn"), "numpy", run_dir=tmp_path / "run")
     assert "bfloat16 is for PyTorch and JAX" in caught.value.diagnostics[0].message
+
+
+def test_evaluation_does_not_depend_on_what_was_drawn_before(tmp_path: Path, backends: tuple[str, ...]) -> None:
+    from importlib import import_module
+
+    from nnspec.backends.base import Options
+
+    text = PLAIN.replace("x: float32[3]", "x: float32[3]; noise e: float32[3] = normal(1)").replace(
+        "h = x", "h = (x + e)"
+    )
+    graph = graph_of(text.replace("BATCH", "4").replace("SETTINGS", ""))
+    data = {name: array.astype("float32") for name, array in examples(8).items()}
+    for backend in backends:
+        (tmp_path / f"{backend}.py").write_text(import_module(f"nnspec.backends.{backend}.emit").emit(graph, Options()))
+        driver = import_module(f"nnspec.backends.{backend}.driver").Driver(tmp_path / f"{backend}.py", device="cpu")
+        driver.load({path: value.astype("float32") for path, value in start(graph).items()})
+        first, shown = driver.evaluate(data), driver.outputs(data)["h"]
+        state = driver.state()
+        driver.train_steps(data, np.array([[0, 1, 2]]), np.array([[0.1]]), first_step=3)
+        driver.load(state)
+        assert driver.evaluate(data) == first, backend
+        np.testing.assert_array_equal(driver.outputs(data)["h"], shown, err_msg=backend)

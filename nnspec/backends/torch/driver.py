@@ -152,8 +152,14 @@ class Driver:
         # Derivatives among the outputs need what inference mode leaves out.
         with self._working(), torch.no_grad() if self.derives else torch.inference_mode():
             self._mode(training)
+            self._same_noise()
             found = self.module.outputs(self.model, self._batch(batch))
         return {name: value.detach().cpu().numpy() for name, value in found.items()}
+
+    def _same_noise(self) -> None:
+        """Outside of steps, which seed themselves, noise is the same in every call, whatever came before."""
+        if hasattr(self.module, "SEED"):
+            torch.manual_seed(self.module.SEED)
 
     def _mode(self, training: bool) -> None:
         if training and hasattr(self.module, "start_training"):
@@ -203,6 +209,7 @@ class Driver:
 
     def evaluate(self, batch: State) -> tuple[float, dict[str, float]]:
         with self._working():
+            self._same_noise()
             value, metrics = self.module.evaluate(self.model, self._batch(batch))
         return float(value), {name: float(m) for name, m in metrics.items()}
 
