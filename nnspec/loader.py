@@ -49,6 +49,11 @@ def load_program(
     return program
 
 
+def read_text(path: str, reporter: Reporter) -> str | None:
+    """The text of one file as it stands there, or None after reporting why there is none (E05xx)."""
+    return _Loader(path, reporter, {}).read(path, whole(path), path)
+
+
 class _Loader:
     """Reads each file once; a problem of an imported file is reported at the import."""
 

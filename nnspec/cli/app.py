@@ -10,6 +10,7 @@ from nnspec.version import __version__
 
 VERBS = {
     "check": "Check specs: shapes, names, settings.",
+    "fmt": "Write specs in their one canonical form.",
     "summary": "Show the layers of a model as a table.",
     "compile": "Write a model as NumPy, PyTorch or JAX source.",
     "doctor": "Look at data, first loss and learning before a long run.",

@@ -11,6 +11,7 @@ from nnspec.cli.console import Failure
 
 def write_text(path: Path, text: str) -> None:
     """Writes a file under a temporary name beside it and renames it, so that no reader sees half of it.
+    A file that is replaced keeps its mode.
 
     Raises Failure (exit code 2) where the folder is missing or cannot be written, and leaves nothing behind.
     """
@@ -22,12 +23,13 @@ def write_text(path: Path, text: str) -> None:
     if path.exists() and not path.is_file():  # a device or a pipe: there is nothing to replace
         path.write_text(text, encoding="utf-8")
         return
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
     temporary = ""
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=folder)
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write(text)
-        os.chmod(temporary, 0o666 & ~_umask())
+        os.chmod(temporary, mode)
         os.replace(temporary, path.resolve() if path.is_symlink() else path)
     except OSError as error:
         if temporary and os.path.exists(temporary):
