@@ -2,6 +2,7 @@
 
     load_program    files and imports, parsed                         nnspec.loader, nnspec.syntax
     resolve         names and kinds of all code, used or not          nnspec.passes.resolve
+    find_domains    what a search may change, and between which ends  nnspec.passes.domains
     elaborate       the typed graph of one model                      nnspec.passes.elaborate
     emit            the source text for a target                      nnspec.backends.<target>.emit
 
@@ -19,6 +20,7 @@ from nnspec.backends import BACKENDS
 from nnspec.diagnostics import Diagnostic, Reporter, SpecError
 from nnspec.loader import load_program, whole
 from nnspec.passes.allow import check_allowed, without_allowed
+from nnspec.passes.domains import Domain, find_domains
 from nnspec.passes.elaborate import elaborate
 from nnspec.passes.lint_names import lint_names
 from nnspec.passes.resolve import resolve
@@ -48,10 +50,11 @@ def check(
     specs: dict[str, Spec] = {}
     if program is not None:
         resolve(program, reporter)
+        domains = find_domains(program, reporter)
         for declared in _chosen(program, model, reporter):
             graph = elaborate(program, declared, None, reporter)
             if graph is not None:
-                specs[declared.name.id] = Spec(graph, program, (), set or {})
+                specs[declared.name.id] = Spec(graph, program, (), set or {}, domains)
     found = _finished(program, reporter, sources)
     for spec in specs.values():
         spec.diagnostics = found
@@ -75,15 +78,16 @@ def load(
     reporter, sources = Reporter(), dict[str, str]()
     path, text = _named(source, text)
     program = load_program(path, reporter, sources, text=text, settings=set)
-    graph = None
+    graph, domains = None, dict[str, Domain]()
     if program is not None:
         resolve(program, reporter)
+        domains = find_domains(program, reporter)
         declared = _one(program, model, reporter)
         graph = elaborate(program, declared, None, reporter) if declared is not None else None
     found = _finished(program, reporter, sources)
     if program is None or graph is None or reporter.failed:
         raise SpecError(found, sources)
-    return Spec(graph, program, found, set or {})
+    return Spec(graph, program, found, set or {}, domains)
 
 
 def compile(
@@ -121,11 +125,16 @@ class Spec:
     """One compiled model with the files it came from.
 
     `graph` is the typed graph, `path` the file, `sources` the texts read by path, `imports` what each file imports,
-    `settings` the `--set` values as they were given, `diagnostics` the warnings.
+    `settings` the `--set` values as they were given, `diagnostics` the warnings, `domains` what `tune` searches.
     """
 
     def __init__(
-        self, graph: Graph, program: Program, diagnostics: tuple[Diagnostic, ...], settings: Mapping[str, object]
+        self,
+        graph: Graph,
+        program: Program,
+        diagnostics: tuple[Diagnostic, ...],
+        settings: Mapping[str, object],
+        domains: Mapping[str, Domain],
     ) -> None:
         self.graph = graph
         self.path = program.main.path
@@ -133,6 +142,7 @@ class Spec:
         self.imports: dict[str, tuple[str, ...]] = dict(program.imports)
         self.settings: dict[str, object] = dict(settings)
         self.diagnostics = diagnostics
+        self.domains: dict[str, Domain] = dict(domains)
 
     def __repr__(self) -> str:
         return f"<Spec {self.model} of {self.path}>"

@@ -93,6 +93,14 @@ CODES = {
         "`nnspec train` needs a parameter that an optimizer updates: the model has none, or every one is frozen. "
         "`check`, `eval`, `predict` and `verify` take such a model as it is.",
     ),
+    "E0422": Code(
+        "a domain that cannot be searched",
+        "`nnspec tune` starts from the default of a `let` and looks for better values in its domain, so the default "
+        "lies in it. `uniform(a, b)` needs a < b, `log_uniform(a, b)` 0 < a < b, a range whole ends, and a list names "
+        "each value once.",
+        "let rate = 0.5 in log_uniform(0, 0.1)\n" + _train("epochs = 3; clip_norm = rate"),
+        "let rate = 0.05 in log_uniform(1e-4, 0.1)\n" + _train("epochs = 3; clip_norm = rate"),
+    ),
     "W0401": Code(
         "a loss of logits that reads probabilities",
         "cross_entropy and binary_cross_entropy contain the softmax or sigmoid, nll the logarithm's counterpart: with "
