@@ -156,9 +156,7 @@ class Hinge(EntryLoss):
 
 
 class PerceptronLoss(EntryLoss):
-    """mean of max(0, -t y), t = -1 or +1; gradient -t at the kink (Rosenblatt, 1958).
-
-    Rosenblatt's rule learns from what is on the boundary too, or weights that start at 0 would stay there.
+    """mean of max(0, -t y), t = -1 or +1; gradient -t at the kink, as PerceptronLossCall says (Rosenblatt, 1958).
 
     Shapes: prediction (...), target (...) -> ().
     C1: shapes are equal ([1] equals a scalar). C2: the prediction is float32. C3: weight fits the last axes.
@@ -195,7 +193,9 @@ class _Signed(EntryLoss):
 
 
 class HingeCall(_Signed):
-    """`hinge(prediction, target)` as it is written: see Hinge; a class(2) or bool target is read as -1 and +1.
+    """mean of max(0, 1 - t y), t = -1 or +1 (Cortes and Vapnik, 1995); a class(2) or bool target is read so.
+
+    At the kink, t y = 1, the gradient is 0 on every backend: a margin that is just wide enough is wide enough.
 
     Shapes: prediction (...), target (...) -> ().
     C1: shapes are equal ([1] equals a scalar). C2: the prediction is float32. C3: weight fits the last axes.
@@ -210,7 +210,10 @@ class HingeCall(_Signed):
 
 
 class PerceptronLossCall(_Signed):
-    """`perceptron_loss(prediction, target)` as it is written: see PerceptronLoss; a class(2) target is read as -1, +1.
+    """mean of max(0, -t y), t = -1 or +1 (Rosenblatt, 1958); a class(2) or bool target is read so.
+
+    At the kink, y = 0, the gradient is -t on every backend: Rosenblatt's rule counts a point on the boundary as wrong,
+    or weights that start at 0 would stay there.
 
     Shapes: prediction (...), target (...) -> ().
     C1: shapes are equal ([1] equals a scalar). C2: the prediction is float32. C3: weight fits the last axes.
