@@ -177,8 +177,8 @@ def test_a_large_network_agrees_in_a_smaller_size(path: Path, model: str, proces
     if not own:
         settings = dict(setting.split("=", 1) for setting in _options(commands[0], "--set"))
         spec = nnspec.load(path, model=model, set=settings)
-        if totals(spec.graph)["parameters"] > 25e6:
-            return  # ResNet50 and deeper: over few entries, 50 batch norms enlarge rounding beyond the tolerance
+        if totals(spec.graph)["parameters"] > 30e6:
+            pytest.skip("the same blocks as in its smaller siblings, more often or wider: minutes and gigabytes")
         batch = int(_options(commands[0], "--batch")[-1])
         report = verify(spec.graph, ("torch", "numpy"), steps=1, dtype="float64", batch=batch)
         assert report.ok, report.summary()

@@ -69,7 +69,7 @@ def verify(
         batch=check.size,
         reference=backends[0],
         backends=tuple(backends),
-        tolerance=tolerance(dtype),
+        tolerance=check.allowed,
         rows=check.ledger.rows(),
         notes=tuple(check.notes),
         divergence=divergence,
@@ -91,7 +91,7 @@ class _Check:
         self.drivers = drivers
         self.reference = next(iter(drivers))
         self.dtype, self.seed = dtype, seed
-        self.allowed = tolerance(dtype)
+        self.allowed = tolerance(dtype, graph)
         self.start = (
             start_state(graph, seed, dtype)
             if weights is None

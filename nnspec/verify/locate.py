@@ -29,7 +29,7 @@ def locate(
     for name, driver in drivers.items():
         driver.load(state)
         found[name] = driver.outputs(batch, training=True)
-    allowed = tolerance(dtype)
+    allowed = tolerance(dtype, graph)
     for index, (item, value) in enumerate(steps):
         for name in backends[1:]:
             _, share = disagreement(found[name][f"value{index}"], found[backends[0]][f"value{index}"], allowed)
@@ -47,7 +47,7 @@ def _by_gradient(
     for name, driver in drivers.items():
         driver.load(state)
         gradients[name] = driver.gradients(batch)[1]
-    allowed = tolerance(dtype)
+    allowed = tolerance(dtype, graph)
     for layer in reversed(list(graph.root.all_layers())):
         for parameter in layer.parameters.values():
             wanted = gradients[backends[0]].get(parameter.path)
