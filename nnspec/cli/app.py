@@ -21,7 +21,7 @@ VERBS = {
     "predict": "Compute a model's outputs for new inputs.",
     "import-weights": "Take the weights of a PyTorch checkpoint.",
     "verify": "Prove that all backends compute the same.",
-    "explain": "Explain a diagnostic code.",
+    "explain": "Explain a diagnostic code, or the sizes on a line.",
 }
 
 

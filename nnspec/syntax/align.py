@@ -59,11 +59,16 @@ def _kind(line: Line, block: str, goes_on: bool) -> str:
         return "wide" if wide else "entry"
     if first == "let":
         return "let" if at is not None else ""
-    if goes_on or sum(_STEP.get(p.type, 0) for p in line.pieces):
+    if goes_on or _balance(line):
         return ""
     if first in ("NAME", "output", "layer"):
         return first if at is not None else ""
     return "typed" if first in _TYPED else ""
+
+
+def _balance(line: Line) -> int:
+    """How many more brackets a line opens than it closes."""
+    return sum(_STEP.get(piece.type, 0) for piece in line.pieces)
 
 
 def _outside(line: Line, piece: Piece) -> bool:
