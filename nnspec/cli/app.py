@@ -9,12 +9,15 @@ import click
 from nnspec.version import __version__
 
 VERBS = {
+    "new": "Write a starter spec.",
     "check": "Check specs: shapes, names, settings.",
     "fmt": "Write specs in their one canonical form.",
     "summary": "Show the layers of a model as a table.",
     "compile": "Write a model as NumPy, PyTorch or JAX source.",
+    "diff": "Compare two models, and which weights transfer.",
     "doctor": "Look at data, first loss and learning before a long run.",
     "train": "Train a model, with a run folder that keeps everything.",
+    "tune": "Search the domains of a spec for better settings.",
     "runs": "List and compare trained runs.",
     "reproduce": "Train a run again and compare every bit.",
     "eval": "Evaluate a trained run on its test data.",
