@@ -53,6 +53,7 @@ def every_given(ctx: click.Context, param: click.Parameter, value: str | None) -
     help="30s, 5m, 1h, 100steps or 2epochs (default: 2s, or less often where a save takes long).",
 )
 @click.option("--debug-nans", is_flag=True, help="Look at every gradient for NaN and infinities: half as fast or less.")
+@click.option("--allow-memory", is_flag=True, help="Start even where the memory is estimated not to suffice.")
 @click.option("--plan", metavar="WORDS", default="", help="Override what is chosen for the backend (see -v).")
 @click.option("-v", "--verbose", is_flag=True, help="Say what was chosen for the backend, and why.")
 @run_options
@@ -66,6 +67,7 @@ def command(
     run_dir: Path | None,
     checkpoint_every: Every | None,
     debug_nans: bool,
+    allow_memory: bool,
     plan: str,
     verbose: bool,
     device: str,
@@ -101,7 +103,7 @@ def command(
     with ExitStack() as stack:
         show = Bar(stack, verbose) if sys.stderr.isatty() else Lines(verbose)
         told: dict[str, Any] = {"on_start": show.start, "on_epoch": show.epoch, "on_step": show.step}
-        told.update(checkpoint_every=checkpoint_every, debug_nans=debug_nans)
+        told.update(checkpoint_every=checkpoint_every, debug_nans=debug_nans, allow_memory=allow_memory)
         if run is not None:
             result = go_on(run, **told)
         else:
@@ -171,6 +173,8 @@ class Lines:
             message(f"warning: {note}")
         if start.step:
             message(f"going on after step {start.step:,} of {start.plan.steps:,}")
+        if self.verbose and start.memory:
+            message(f"  memory = {start.memory}")
         for choice in start.choices if self.verbose else ():
             message(f"  {choice.what} = {choice.value}: {choice.why}")
 

@@ -52,7 +52,7 @@ def totals(graph: Graph, batch: int | None = None) -> dict[str, int]:
     every = list(graph.root.parameters())
     weights = sum(prod(p.shape) for p in every if p.role != "buffer")
     buffers = sum(prod(p.shape) for p in every if p.role == "buffer")
-    state = 4 * (weights * (2 + _slots(graph)) + buffers)
+    state = 4 * (weights * (2 + slots_of(graph)) + buffers)
     examples = batch if batch is not None else batch_of(graph)
     memory = state + evaluate(fixed, sizes) + examples * evaluate(kept, sizes)
     count = evaluate(macs, sizes)
@@ -103,7 +103,7 @@ def sum_sizes(sizes: Iterator[Size]) -> Size:
     return total
 
 
-def _slots(graph: Graph) -> int:
+def slots_of(graph: Graph) -> int:
     """State tensors that the optimizer keeps for a parameter."""
     if graph.training is None:
         return 0

@@ -24,6 +24,21 @@ if TYPE_CHECKING:
 
     State = dict[str, np.ndarray[Any, Any]]
 
+Pieces = bytes | memoryview
+DTYPES = {  # NumPy's names and those of safetensors
+    "float64": "F64",
+    "float32": "F32",
+    "float16": "F16",
+    "int64": "I64",
+    "int32": "I32",
+    "int16": "I16",
+    "int8": "I8",
+    "uint64": "U64",
+    "uint32": "U32",
+    "uint16": "U16",
+    "uint8": "U8",
+    "bool": "BOOL",
+}
 Plateaus = tuple[float | None, ...]
 FORMAT = 1
 
@@ -77,7 +92,7 @@ def save(path: Path, checkpoint: Checkpoint, *, keep: bool = True) -> None:
 
     Raises TrainError where it cannot be written: then the one before can still be read.
     """
-    files = {"weights.safetensors": _pack(checkpoint.weights)}
+    files: dict[str, list[Pieces]] = {"weights.safetensors": _pack(checkpoint.weights)}
     if checkpoint.optimizer:
         files["optimizer.safetensors"] = _pack(checkpoint.optimizer)
     progress = {name: getattr(checkpoint.progress, name) for name in Progress._fields}
@@ -86,11 +101,11 @@ def save(path: Path, checkpoint: Checkpoint, *, keep: bool = True) -> None:
         "progress": progress,
         "run": checkpoint.run,
         "metrics": {"size": checkpoint.metrics.size, "hash": checkpoint.metrics.hash},
-        "files": {name: sha256(content) for name, content in files.items()},
+        "files": {name: sha256(*content) for name, content in files.items()},
     }
     head["hash"] = _hash(head)
     try:
-        write_folder(path, {**files, "checkpoint.json": to_json(head).encode()}, previous(path))
+        write_folder(path, {**files, "checkpoint.json": [to_json(head).encode()]}, previous(path))
         if not keep:
             remove(previous(path))
     except OSError as error:
@@ -156,12 +171,28 @@ def _hash(head: Mapping[str, Any]) -> str:
     return sha256(json.dumps(head, sort_keys=True).encode())
 
 
-def _pack(state: Mapping[str, Any]) -> bytes:
-    import numpy as np
-    from safetensors.numpy import save as pack
+def _pack(state: Mapping[str, Any]) -> list[Pieces]:
+    """The safetensors form of arrays, piece by piece: a header, then the arrays' own memory, none of it copied.
 
-    # safetensors writes the memory of an array as it lies: views and other orders must be copied first.
-    return pack({name: np.ascontiguousarray(array).reshape(np.shape(array)) for name, array in state.items()})
+    https://github.com/huggingface/safetensors#format; the library's writer would copy everything twice.
+    """
+    import numpy as np
+
+    # Large items first, so that each array starts at a multiple of the size of its items.
+    names = sorted(state, key=lambda name: (-np.asarray(state[name]).itemsize, name))
+    header: dict[str, Any] = {}
+    pieces: list[Pieces] = []
+    at = 0
+    for name in names:
+        array = np.asarray(state[name], order="C")
+        kind = DTYPES[array.dtype.newbyteorder("=").name]
+        little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [at, at + array.nbytes]}
+        at += array.nbytes
+        pieces.append(memoryview(little.reshape(-1)).cast("B") if array.size else b"")
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return [len(text).to_bytes(8, "little"), text, *pieces]
 
 
 def _unpack(content: bytes) -> State:

@@ -15,7 +15,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 PIECE = 1 << 26  # bytes given to one write; Linux takes no more than 2 GiB
@@ -58,8 +58,8 @@ def sync(path: Path) -> None:
         os.fsync(handle)
 
 
-def write_folder(path: Path, files: Mapping[str, bytes], previous: Path) -> None:
-    """Replace a folder of files; the one that stood there becomes `previous`.
+def write_folder(path: Path, files: Mapping[str, Iterable[bytes | memoryview]], previous: Path) -> None:
+    """Replace a folder of files, each given in pieces; the one that stood there becomes `previous`.
 
     Stopped or failing at any point, one of `candidates(path, previous)` is whole: the new folder, or the old one.
     Raises OSError, which names the file.
@@ -70,7 +70,7 @@ def write_folder(path: Path, files: Mapping[str, bytes], previous: Path) -> None
         with naming(new):
             os.makedirs(new)
         for name, content in files.items():
-            write_through(new / name, content)
+            write_through(new / name, *content)
         sync_folder(new)
         if path.exists():
             remove(previous)
@@ -114,14 +114,18 @@ def tidy(folder: Path) -> None:
             path.unlink()
 
 
-def sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def sha256(*pieces: bytes | memoryview) -> str:
+    found = hashlib.sha256()
+    for piece in pieces:
+        found.update(piece)
+    return found.hexdigest()
 
 
-def write_through(path: Path, content: bytes) -> None:
+def write_through(path: Path, *pieces: bytes | memoryview) -> None:
     """Write a new file as far as the disk, not only as far as the system's memory."""
     with opened(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as handle:
-        _write_all(handle, content, path)
+        for piece in pieces:
+            _write_all(handle, piece, path)
         os.fsync(handle)
 
 
@@ -155,7 +159,7 @@ def naming(path: Path) -> Iterator[None]:
         raise
 
 
-def _write_all(handle: int, content: bytes, path: Path) -> None:
+def _write_all(handle: int, content: bytes | memoryview, path: Path) -> None:
     rest = memoryview(content)
     while rest:
         count = os.write(handle, rest[:PIECE])

@@ -11,12 +11,13 @@ from nnspec.backends.choices import Choice, Run, choose, value_of
 from nnspec.backends.values import micro_batch, trainable
 from nnspec.data import Dataset
 from nnspec.diagnostics import Diagnostic, Span, SpecError
-from nnspec.passes.cost import totals
+from nnspec.passes.cost import batch_of, totals
 from nnspec.train import folder as folders
 from nnspec.train.errors import TrainError
 from nnspec.train.files import sha256, write, write_json
 from nnspec.train.initial import initial_files, initial_state
 from nnspec.train.loop import seconds_a_step
+from nnspec.train.memory import Estimate, estimate, made_up, require
 from nnspec.train.plan import CHUNK_SECONDS, Plan, plan_run, rates, watch
 from nnspec.train.session import (
     base_of,
@@ -64,6 +65,7 @@ class Job:
         wishes: Mapping[str, str] | None = None,
         most_steps: int = 0,
         kept: folders.Run | None = None,
+        allow_memory: bool = False,
     ) -> None:
         graph, training = spec.graph, spec.graph.training
         if training is None:
@@ -75,11 +77,18 @@ class Job:
         self.device = device_of(backend, device)
         self.dtype, self.seed, self.epochs = working_float(graph, dtype), run_seed(graph, seed), epochs
         self.blas = kept.resolved["blas"] if kept is not None else blas_threads()
+        check = not allow_memory and self.device == "cpu"
+        if check:  # before any data is read: what is too large by itself
+            least = estimate(graph, backend, batch=batch_of(graph), dtype=self.dtype, held=made_up(graph))
+            require(least, graph.name)
         self.examples = read_examples(spec, self.base, self.seed, self.dtype)
         self.most_steps = most_steps
         self.plan = plan_run(training, self.examples.size(), epochs)
         self.watch = watch(training, "validation" in self.examples.parts)
         at_once = micro_batch(training) or self.plan.batch
+        self.memory = self.estimate(at_once)
+        if check:
+            require(self.memory, graph.name)
         run = Run(self.device, at_once, self.plan.steps, self.examples.size(), self.dtype)
         self.choices: Choices = choose(backend, graph, run, wishes or {}) if kept is None else _choices(kept)
         if kept is None and dtype is not None and training.settings.get("precision") == "bfloat16":
@@ -87,6 +96,13 @@ class Job:
         self.source = spec.source(backend, choices=self.choices) if kept is None else kept.code()
         if kept is not None:
             self.hold_to(kept)
+
+    def estimate(self, at_once: int) -> Estimate:
+        """What the run will take at its most, now that the data is there."""
+        measured = [part for part in self.examples.parts if part != "train"]
+        every = list(self.examples.parts) if not measured or self.watch.gradient else measured
+        evaluated = max((self.examples.size(part) for part in every), default=0)
+        return estimate(self.spec.graph, self.backend, batch=at_once, evaluated=evaluated, dtype=self.dtype)
 
     # ---------------------------------------------------------------- the same as before
 

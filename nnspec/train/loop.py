@@ -191,7 +191,8 @@ class Loop:
         )
         if improved:
             with averages(self.driver, self.training):
-                self.pending = Checkpoint(self.weights(), {}, self.progress, self.facts)
+                weights = {name: np.array(array) for name, array in self.weights().items()}  # training goes on
+                self.pending = Checkpoint(weights, {}, self.progress, self.facts)
         return report
 
     def finished(self, p: Progress) -> str:
@@ -207,9 +208,9 @@ class Loop:
 
     # ---------------------------------------------------------------- checkpoints
 
-    def weights(self) -> dict[str, Array]:
-        """A copy of the state, which must be finite: nothing broken is ever saved."""
-        state = {name: np.array(array) for name, array in self.driver.state().items()}
+    def weights(self) -> Mapping[str, Array]:
+        """The state, which must be finite: nothing broken is ever saved."""
+        state: Mapping[str, Array] = self.driver.state()
         for name, array in state.items():
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise self.diverged(f"{name} holds {array[~np.isfinite(array)][0]}", self.progress.step)
@@ -228,8 +229,7 @@ class Loop:
         if not force and not self.timer.due(self.progress):
             return
         started = time.monotonic()
-        weights = self.weights()
-        optimizer = {name: np.array(array) for name, array in self.driver.optimizer_state().items()}
+        weights, optimizer = dict(self.weights()), dict(self.driver.optimizer_state())
         if self.pending is not None:
             checkpoints.save(self.folder / "best", self.pending, keep=False)
             self.pending = None

@@ -68,6 +68,7 @@ class Start(Record):
     choices: Choices = ()
     step: int = 0
     notes: tuple[str, ...] = ()
+    memory: str = ""  # the estimate of the run's peak, in words
 
 
 class Listener(Record):
@@ -92,6 +93,7 @@ def train(
     wishes: Mapping[str, str] | None = None,
     checkpoint_every: Every | None = None,
     debug_nans: bool = False,
+    allow_memory: bool = False,
     on_start: Callable[[Start], None] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
     on_step: Callable[[int, int], None] | None = None,
@@ -100,7 +102,8 @@ def train(
 
     `dtype` (float32, float64), `seed` and `epochs` override what the spec says. `run_dir` is the folder of this run,
     new or empty; without it, the next `runs/<model>/<n>`. `wishes` overrides what is chosen for the backend
-    (`nnspec.backends.choices.read_wishes`). `debug_nans` looks at every gradient, step by step.
+    (`nnspec.backends.choices.read_wishes`). `debug_nans` looks at every gradient, step by step. A run
+    that would not fit into memory is refused, unless `allow_memory`.
 
     Raises DataError (data that does not fit), TrainError (settings, files), Diverged, Interrupted, and
     ModuleNotFoundError when the backend's framework is not installed. A run that fails before its first step leaves
@@ -110,7 +113,7 @@ def train(
     every = checkpoint_every or Every()
     with one_blas_thread(backend):
         settings: dict[str, Any] = {"device": device, "dtype": dtype, "seed": seed, "epochs": epochs}
-        job = Job(spec, backend, **settings, wishes=wishes, most_steps=every.steps)
+        job = Job(spec, backend, **settings, wishes=wishes, most_steps=every.steps, allow_memory=allow_memory)
         return begin(job, run_dir, Listener(on_start, on_epoch, on_step, every, debug_nans), began)
 
 
@@ -131,6 +134,7 @@ def resume(
     *,
     checkpoint_every: Every | None = None,
     debug_nans: bool = False,
+    allow_memory: bool = False,
     on_start: Callable[[Start], None] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
     on_step: Callable[[int, int], None] | None = None,
@@ -150,7 +154,7 @@ def resume(
             return done
         found.texts()  # refuses what was changed
         spec: Compiled = load(found.folder / "spec.nn", model=found.model)
-        job = Job(spec, found.backend, **found.settings, kept=found)
+        job = Job(spec, found.backend, **found.settings, kept=found, allow_memory=allow_memory)
         driver = job.open(found.folder)
         saved = _saved(job, found.folder / "checkpoints")
         if saved.optimizer:
@@ -234,10 +238,11 @@ def _run(job: Job, folder: Path, driver: Driver, listener: Listener, saved: Chec
 def _start(job: Job, folder: Path, driver: Driver, saved: Checkpoint | None) -> Start:
     device = str(getattr(driver, "device", job.device))
     known = (folder, job.spec.graph.name, job.backend, device, job.dtype, job.seed, job.plan, job.sizes(), job.choices)
+    memory = str(job.memory)
     if saved is None:
-        return Start(*known)
+        return Start(*known, memory=memory)
     notes = (*saved.notes, *folders.differences(folder, job.backend, job.device))
-    return Start(*known, step=saved.progress.step, notes=notes)
+    return Start(*known, step=saved.progress.step, notes=notes, memory=memory)
 
 
 def _test(driver: Driver, job: Job, folder: Path, chosen: str) -> dict[str, float] | None:
