@@ -37,6 +37,7 @@ EXTRAS = {
     "scipy": "data",
     "joblib": "data",
     "PIL": "data",
+    "optuna": "tune",
 }
 
 # Codes that say a file could not be read, where it is the file the user named (and not an import of it).
