@@ -32,12 +32,12 @@ def test_goldens_are_formatted_and_free_of_lint() -> None:
 
 # ---------------------------------------------------------------- how long a reader reads
 
-# Lines of the model's classes together, and of the whole file without the layers and kernels that it carries.
+# Lines of the model's classes together, and of the whole file. A file of JAX carries the layers that PyTorch has.
 YARDSTICKS = {
     ("resnet50", "torch"): (80, 180),
     ("gpt", "torch"): (70, 170),
-    ("resnet50", "jax"): (110, 290),
-    ("gpt", "jax"): (90, 250),
+    ("resnet50", "jax"): (80, 300),
+    ("gpt", "jax"): (80, 250),
 }
 OWN = {
     "resnet50": {"Bottleneck", "ResNet50"},
@@ -59,10 +59,7 @@ def test_emitted_models_are_as_short_as_written_ones(name: str, backend: str) ->
     classes, whole = YARDSTICKS[name, backend]
     assert {node.name for node in model} == OWN[name]
     assert sum(map(lines_of, model)) <= classes
-    last = next(i for i, node in enumerate(body) if node is model[0])
-    library = body[:last] if backend == "jax" else []
-    carried = [node for node in library if isinstance(node, ast.ClassDef | ast.FunctionDef)]
-    assert len(text.splitlines()) - sum(lines_of(node) + 2 for node in carried) <= whole
+    assert len(text.splitlines()) <= whole
 
 
 @pytest.mark.parametrize("name, most", [("resnet50", 80), ("gpt", 70)])

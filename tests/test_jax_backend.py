@@ -13,6 +13,7 @@ import pytest
 from specs import graph_of
 
 from nnspec.backends.base import Options
+from nnspec.backends.choices import Choice
 from nnspec.ops.draw import draw
 from nnspec.verify.setup import open_drivers, random, random_batch
 
@@ -159,7 +160,8 @@ def mlp(tmp_path: Path, optimize: int = 1, dtype: str = "float64", seed: int = 0
 
     graph = graph_of(MLP)
     path = tmp_path / f"mlp_{optimize}.py"
-    path.write_text(emit(graph, Options(optimize=optimize)))
+    choices = (Choice("steps", "scan", ""),) if optimize else ()
+    path.write_text(emit(graph, Options(optimize=optimize, choices=choices)))
     driver = Driver(path, dtype=dtype, device="cpu", seed=seed)
     driver.load(started(graph, dtype))
     return driver

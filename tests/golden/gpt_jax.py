@@ -1,169 +1,96 @@
 """GPT for JAX, compiled by nnspec from gpt.nn."""
 
-from __future__ import annotations
-
-import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Self, dataclass_transform
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import Array, lax
 from jax.nn import initializers
-from jax.nn.initializers import Initializer
-from jax.tree_util import (
-    keystr,
-    register_dataclass,
-    tree_leaves_with_path,
-    tree_map_with_path,
-)
+from jax.tree_util import keystr, register_dataclass, tree_leaves_with_path
 
 GLOROT_UNIFORM = initializers.glorot_uniform(in_axis=1, out_axis=0)
+Arrays = dict[str, Array]  # by name
 
-STANDARD_NORMAL = initializers.normal(1.0)
+
+@dataclass_transform()
+class Module:
+    """A dataclass that is a pytree: its fields are its branches, or marked static."""
+
+    def __init_subclass__(cls) -> None:
+        register_dataclass(dataclass(cls))
 
 
-@register_dataclass
-@dataclass
-class Dense:
+class Dense(Module):
     """y = x W^T + b over the last axis: x (..., I), weight (O, I), bias (O)."""
 
     weight: Array
     bias: Array | None
 
     @classmethod
-    def init(
-        cls,
-        key: Array,
-        shape: tuple[int, int],
-        *,
-        bias: bool = True,
-        weight_init: Initializer = GLOROT_UNIFORM,
-        bias_init: Initializer = initializers.zeros,
-    ) -> Dense:
-        k1, k2 = jax.random.split(key)
-        return cls(weight_init(k1, shape), bias_init(k2, shape[:1]) if bias else None)
+    def init(cls, key: Array, shape: tuple[int, int], bias: bool = True) -> Self:
+        return cls(GLOROT_UNIFORM(key, shape), jnp.zeros(shape[0]) if bias else None)
 
     def __call__(self, x: Array) -> Array:
         y = x @ self.weight.T
         return y if self.bias is None else y + self.bias
 
 
-@register_dataclass
-@dataclass
-class Embedding:
+class Embedding(Module):
     """Row i of weight (V, E) for every index i of x (...)."""
 
     weight: Array
 
     @classmethod
-    def init(
-        cls,
-        key: Array,
-        shape: tuple[int, int],
-        *,
-        weight_init: Initializer = STANDARD_NORMAL,
-    ) -> Embedding:
-        return cls(weight_init(key, shape))
+    def init(cls, key: Array, shape: tuple[int, int]) -> Self:
+        return cls(jax.random.normal(key, shape))
 
     def __call__(self, x: Array) -> Array:
         return self.weight[x]
 
 
-@register_dataclass
-@dataclass
-class LayerNorm:
+class LayerNorm(Module):
     """Normalises x (..., F) over its last axis: weight (F), bias (F)."""
 
     weight: Array
-    bias: Array | None
-    eps: float = field(metadata={"static": True})
+    bias: Array
 
     @classmethod
-    def init(
-        cls,
-        features: int,
-        *,
-        eps: float = 1e-5,
-        bias: bool = True,
-        weight_init: Initializer = initializers.ones,
-        bias_init: Initializer = initializers.zeros,
-        key: Array | None = None,
-    ) -> LayerNorm:
-        k1, k2 = jax.random.split(jax.random.key(0) if key is None else key)
-        shift = bias_init(k2, (features,)) if bias else None
-        return cls(weight_init(k1, (features,)), shift, eps)
+    def init(cls, size: int) -> Self:
+        return cls(jnp.ones(size), jnp.zeros(size))
 
     def __call__(self, x: Array) -> Array:
-        y = standardize(x, -1, self.eps) * self.weight
-        return y if self.bias is None else y + self.bias
-
-
-def standardize(x: Array, axis: int, eps: float) -> Array:
-    """(x - mean) / sqrt(var + eps) over `axis`, with the biased variance."""
-    mean, var = x.mean(axis, keepdims=True), x.var(axis, keepdims=True)
-    return (x - mean) * lax.rsqrt(var + eps)
-
-
-def key_stream(key: Array | None) -> Iterator[Any]:
-    """Independent keys, one for each `next`; None where no key was given."""
-    for n in itertools.count():
-        yield None if key is None else jax.random.fold_in(key, n)
+        mean, var = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
+        return (x - mean) * lax.rsqrt(var + 1e-5) * self.weight + self.bias
 
 
 def attention(q: Array, k: Array, v: Array, heads: int, causal: bool = False) -> Array:
     """softmax(q k^T / sqrt(d)) v: q (..., T, E), k (..., S, E), v (..., S, F)."""
-
-    def by_head(x: Array) -> Array:  # (..., T, E) -> (..., heads, T, E / heads)
-        return jnp.swapaxes(x.reshape(*x.shape[:-1], heads, -1), -2, -3)
-
-    q, k, v = by_head(q), by_head(k), by_head(v)
-    scores = (q * q.shape[-1] ** -0.5) @ jnp.swapaxes(k, -1, -2)
+    q, k, v = (x.reshape(*x.shape[:-1], heads, -1).swapaxes(-2, -3) for x in (q, k, v))
+    scores = (q * q.shape[-1] ** -0.5) @ k.mT
     if causal:
-        seen = jnp.tril(jnp.ones(scores.shape[-2:], bool))
+        seen = jnp.tri(q.shape[-2], k.shape[-2], dtype=bool)
         scores = jnp.where(seen, scores, -jnp.inf)
-    y = jnp.swapaxes(jax.nn.softmax(scores) @ v, -2, -3)
+    y = (jax.nn.softmax(scores) @ v).swapaxes(-2, -3)
     return y.reshape(*y.shape[:-2], -1)
 
 
-def cross_entropy(logits: Array, label: Array, axis: int = -1) -> Array:
-    """-log softmax(logits)[label], the classes along `axis`."""
-    picked = jnp.take_along_axis(logits, jnp.expand_dims(label, axis), axis)
-    return per_example(jax.nn.logsumexp(logits, axis, keepdims=True) - picked)
-
-
-def per_example(entries: Array) -> Array:
-    """entries (N, ...) averaged over all axes but the first."""
-    return entries.mean(tuple(range(1, entries.ndim)))
-
-
-@jax.jit
-def select(data: dict[str, Array], rows: Array) -> dict[str, Array]:
-    """The batch that holds some examples."""
-    return {name: values[rows] for name, values in data.items()}
-
-
-@register_dataclass
-@dataclass
-class Positional:
+class Positional(Module):
     """x [32, 64] -> x [32, 64], for one example."""
 
     weight: Array
 
     @classmethod
-    def init(cls, key: Array) -> Positional:
-        return cls(weight=initializers.normal(0.02)(key, (32, 64)))
+    def init(cls, key: Array) -> Self:
+        return cls(initializers.normal(0.02)(key, (32, 64)))
 
     def __call__(self, x: Array) -> Array:
         return x + self.weight
 
 
-@register_dataclass
-@dataclass
-class SelfAttention:
+class SelfAttention(Module):
     """x [32, 64] -> x [32, 64], for one example."""
 
     in_proj_weight: Array
@@ -171,13 +98,12 @@ class SelfAttention:
     out_proj: Dense
 
     @classmethod
-    def init(cls, key: Array) -> SelfAttention:
-        keys = key_stream(key)
-        return cls(
-            in_proj_weight=GLOROT_UNIFORM(next(keys), (192, 64)),
-            in_proj_bias=jnp.zeros((192,)),
-            out_proj=Dense.init(next(keys), (64, 64)),
-        )
+    def init(cls, key: Array) -> Self:
+        keys = iter(jax.random.split(key, 2))
+        in_proj_weight = GLOROT_UNIFORM(next(keys), (192, 64))
+        in_proj_bias = jnp.zeros((192,))
+        out_proj = Dense.init(next(keys), (64, 64))
+        return cls(in_proj_weight, in_proj_bias, out_proj)
 
     def __call__(self, x: Array) -> Array:
         projected = x @ self.in_proj_weight.mT  # [32, 192]
@@ -186,9 +112,7 @@ class SelfAttention:
         return self.out_proj(attention(q, k, v, 4, causal=True))
 
 
-@register_dataclass
-@dataclass
-class Block:
+class Block(Module):
     """x [32, 64] -> x [32, 64], for one example."""
 
     ln_1: LayerNorm
@@ -198,24 +122,21 @@ class Block:
     proj: Dense
 
     @classmethod
-    def init(cls, key: Array) -> Block:
-        keys = key_stream(key)
-        return cls(
-            ln_1=LayerNorm.init(64),
-            attn=SelfAttention.init(next(keys)),
-            ln_2=LayerNorm.init(64),
-            fc=Dense.init(next(keys), (256, 64)),
-            proj=Dense.init(next(keys), (64, 256)),
-        )
+    def init(cls, key: Array) -> Self:
+        keys = iter(jax.random.split(key, 3))
+        ln_1 = LayerNorm.init(64)
+        attn = SelfAttention.init(next(keys))
+        ln_2 = LayerNorm.init(64)
+        fc = Dense.init(next(keys), (256, 64))
+        proj = Dense.init(next(keys), (64, 256))
+        return cls(ln_1, attn, ln_2, fc, proj)
 
     def __call__(self, x: Array) -> Array:
         h = x + self.attn(self.ln_1(x))
         return h + self.proj(jax.nn.gelu(self.fc(self.ln_2(h)), approximate=False))
 
 
-@register_dataclass
-@dataclass
-class GPT:
+class GPT(Module):
     """tokens [32] -> logits [32, 75], for one example."""
 
     wte: Embedding
@@ -225,74 +146,61 @@ class GPT:
     head: Dense
 
     @classmethod
-    def init(cls, key: Array) -> GPT:
-        keys = key_stream(key)
-        return cls(
-            wte=Embedding.init(next(keys), (75, 64)),
-            wpe=Positional.init(next(keys)),
-            h=[Block.init(next(keys)) for _ in range(2)],
-            ln_f=LayerNorm.init(64),
-            head=Dense.init(next(keys), (75, 64), bias=False),
-        )
+    def init(cls, key: Array) -> Self:
+        keys = iter(jax.random.split(key, 5))
+        wte = Embedding.init(next(keys), (75, 64))
+        wpe = Positional.init(next(keys))
+        h = [Block.init(next(keys)) for _ in range(2)]
+        ln_f = LayerNorm.init(64)
+        head = Dense.init(next(keys), (75, 64), bias=False)
+        return cls(wte, wpe, h, ln_f, head)
 
     def __call__(self, tokens: Array) -> Array:
         x = self.wpe(self.wte(tokens))  # [32, 64]
         for block in self.h:
             x = block(x)
-        x = self.ln_f(x)
-        logits = self.head(x)  # [32, 75]
-        return logits
+        return self.head(self.ln_f(x))  # [32, 75]
 
 
 Model = GPT
 
 
-def path_of(keys: Any) -> str:
-    """The name of a leaf, as PyTorch would have it: `features.0.weight`."""
-    return keystr(keys, simple=True, separator=".")
+def to_state(model: GPT) -> Arrays:
+    """Every parameter and running statistic by its path: `features.0.weight`."""
+    leaves = tree_leaves_with_path(model)
+    return {keystr(keys, simple=True, separator="."): leaf for keys, leaf in leaves}
 
 
-def to_state(model: GPT) -> dict[str, Array]:
-    """Every parameter and running statistic by its path."""
-    return {path_of(keys): leaf for keys, leaf in tree_leaves_with_path(model)}
-
-
-def from_state(model: GPT, state: dict[str, Any]) -> GPT:
+def from_state(model: GPT, state: Arrays) -> GPT:
     """The model with the arrays of a state: `safetensors.numpy.load_file(path)` reads one."""
-
-    def put(keys: Any, leaf: Array) -> Array:
-        return jnp.array(state[path_of(keys)], leaf.dtype)
-
-    return tree_map_with_path(put, model)
+    leaves = [jnp.array(state[k], leaf.dtype) for k, leaf in to_state(model).items()]
+    return jax.tree.unflatten(jax.tree.structure(model), leaves)
 
 
-def outputs(model: GPT, batch: dict[str, Array]) -> dict[str, Array]:
+def outputs(model: GPT, batch: Arrays) -> Arrays:
     """The results of the model by name."""
-    logits = model(batch["tokens"])
-    return {"logits": logits}
+    return {"logits": model(batch["tokens"])}
 
 
-def loss(model: GPT, batch: dict[str, Array]) -> Array:
+def loss(model: GPT, batch: Arrays) -> Array:
     """What training minimises, averaged over the batch."""
     logits = model(batch["tokens"])
-    next_ = batch["next"]
-    return cross_entropy(logits, next_).mean()
+    return optax.softmax_cross_entropy_with_integer_labels(logits, batch["next"]).mean()
 
 
 @jax.jit
-def gradients(model: GPT, batch: dict[str, Array]) -> tuple[Array, GPT]:
+def gradients(model: GPT, batch: Arrays) -> tuple[Array, GPT]:
     """The loss of a batch in training and its gradient, a tree of the model's form."""
-    value, grads = jax.value_and_grad(loss)(model, batch)
-    return value, grads
+    return jax.value_and_grad(loss)(model, batch)
 
 
-def optimizer(lr: Array | float) -> optax.GradientTransformation:
+def optimizer(lr: float) -> optax.GradientTransformation:
     """The update rule at a learning rate; its state does not depend on the rate."""
     return optax.adamw(lr, b1=0.9, b2=0.999, eps=1e-8, weight_decay=0.01)
 
 
 def update(
-    model: GPT, opt_state: optax.OptState, grads: GPT, lr: Array | float
+    model: GPT, opt_state: optax.OptState, grads: GPT, lr: float
 ) -> tuple[GPT, optax.OptState]:
     """One step of the optimizer."""
     updates, opt_state = optimizer(lr).update(grads, opt_state, model)
@@ -301,40 +209,27 @@ def update(
 
 @partial(jax.jit, donate_argnums=(0, 1))
 def train_step(
-    model: GPT, opt_state: optax.OptState, batch: dict[str, Array], lr: Array | float
+    model: GPT, opt_state: optax.OptState, batch: Arrays, lr: float
 ) -> tuple[GPT, optax.OptState, Array]:
     """One update from one batch; model and opt_state are given up to their successors."""
-    value, grads = jax.value_and_grad(loss)(model, batch)
-    model, opt_state = update(model, opt_state, grads, lr)
-    return model, opt_state, value
+    value, grads = gradients(model, batch)
+    return *update(model, opt_state, grads, lr), value
 
 
-@partial(jax.jit, donate_argnums=(0, 1))
 def train_steps(
-    model: GPT,
-    opt_state: optax.OptState,
-    data: dict[str, Array],
-    order: Array,
-    lr: Array,
-    count: Array | int | None = None,
+    model: GPT, opt_state: optax.OptState, data: Arrays, order: Array, lr: Array
 ) -> tuple[GPT, optax.OptState, Array]:
-    """One update for each row of `order`, which holds the examples of a batch; their losses.
-
-    Of the rows only the first `count`: one compiled loop serves any number.
-    """
-
-    def one(k: Array, state: Any) -> Any:
-        model, opt_state, losses = state
-        batch = select(data, order[k])
-        model, opt_state, value = train_step(model, opt_state, batch, lr[k])
-        return model, opt_state, losses.at[k].set(value)
-
-    start = (model, opt_state, jnp.zeros(len(order)))
-    return lax.fori_loop(0, len(order) if count is None else count, one, start)
+    """One update for each row of `order`, which holds the examples of a batch; their losses."""
+    losses = []
+    for rows, rate in zip(order, lr):
+        batch = {name: values[rows] for name, values in data.items()}
+        model, opt_state, value = train_step(model, opt_state, batch, rate)
+        losses.append(value)
+    return model, opt_state, jnp.stack(losses)
 
 
 @jax.jit
-def evaluate(model: GPT, batch: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
+def evaluate(model: GPT, batch: Arrays) -> tuple[Array, Arrays]:
     """Loss and metrics of a batch."""
     value = loss(model, batch)
     logits = model(batch["tokens"])

@@ -72,6 +72,8 @@ class Driver:
         with self._working():
             self.key = jax.random.key(seed)
             self._form = jax.eval_shape(make, *[self.key for _ in self._given])  # shapes alone: nothing is drawn yet
+        places = [keys for keys, _ in jax.tree_util.tree_leaves_with_path(self._form)]
+        self._paths = dict(zip(places, self.module.to_state(self._form), strict=True))
 
     @property
     def model(self) -> Any:
@@ -169,7 +171,7 @@ class Driver:
             if isinstance(key, jax.tree_util.GetAttrKey):
                 slot = SLOTS.get(f"{type(holder).__name__}.{key.name}")
                 if slot is not None:
-                    return f"{self.module.path_of(keys[depth + 1 :])}/{slot}"
+                    return f"{self._paths[keys[depth + 1 :]]}/{slot}"
                 if key.name in ("count", "steps"):
                     return None
             holder = _child(holder, key)
@@ -244,7 +246,7 @@ class Driver:
 
     def _many(self) -> bool:
         """Whether the emitted optimizer takes a rate for each group."""
-        return bool(self.module.optimizer.__annotations__["lr"] == "Array")
+        return inspect.signature(self.module.optimizer).parameters["lr"].annotation not in (float, "float")
 
     def _rates(self, lr: tuple[float, ...]) -> jax.Array:
         return jnp.asarray(lr if self._many() else lr[0], self.dtype)

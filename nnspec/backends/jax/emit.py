@@ -46,7 +46,7 @@ def _print(graph: Graph, options: Options, reserved: frozenset[str]) -> tuple[st
     training = TrainingPrinter(program, options, facts, printed)
     training.print(renamed, body)
     _print_main(program, training, body)
-    return _assemble(graph, body.text(), facts.form), facts
+    return _assemble(facts, body.text()), facts
 
 
 def _clashes(facts: Facts, text: str) -> frozenset[str]:
@@ -57,30 +57,29 @@ def _clashes(facts: Facts, text: str) -> frozenset[str]:
     variables: set[str] = set()
     for definition in definitions:
         variables.update(definition.inputs, definition.captures, definition.scope.names.taken - RESERVED_FIELDS)
-    carried_names = {d.name for d in carried(text, facts.form)}
+    carried_names = {d.name for d in carried(text, facts.form, facts.texts)}
     defined = set(re.findall(r"^(?:def|class) (\w+)", text, re.MULTILINE))
     known = set(definitions_of(facts.form))
     return frozenset((variables & (carried_names | IMPORTED | defined)) | (own & (known | IMPORTED)))
 
 
-def _assemble(graph: Graph, body: str, form: str) -> str:
+def _assemble(facts: Facts, body: str) -> str:
     """The file from its own text: imports and carried definitions are those that it uses."""
     library = Writer()
-    constants = True
-    for definition in carried(body, form):
-        constant = not definition.text.startswith(("@", "class ", "def "))
-        library.blank(1 if constant and constants else 2)
-        constants = constant
+    for definition in carried(body, facts.form, facts.texts):
+        if not definition.is_constant:
+            library.blank(2)
         library.block(definition.text)
     text = library.text().strip("\n")
     out = Writer()
-    out.docstring(file_doc(graph, "JAX"))
+    out.docstring(file_doc(facts.graph, "JAX"))
     out.blank()
-    out.line("from __future__ import annotations")
-    out.blank()
+    if any(d.captures for d in facts.program.classes):  # annotated with classes that stand further down
+        out.line("from __future__ import annotations")
+        out.blank()
     out.block(imports(f"{text}\n{body}"))
     if text:
-        out.blank(1 if text[0].isupper() else 2)
+        out.blank(2 if text.startswith(("@", "class ", "def ")) else 1)
         out.block(text)
     out.blank(2)
     out.block(body)

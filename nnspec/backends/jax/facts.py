@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nnspec.backends.choices import Run
 from nnspec.backends.jax.choose import choose
 from nnspec.backends.jax.layout import LAYOUTS
+from nnspec.backends.jax.written import written
 from nnspec.backends.program import Apply, ClassDef, Invoke, Member
 from nnspec.backends.values import group_index
 from nnspec.passes.cost import batch_of
@@ -41,9 +42,12 @@ class Facts:
         self.program = program
         self.graph: Graph = program.graph
         self.verify = options.verify
+        self.for_run = bool(options.choices)  # a file that is run, not compiled to be read
         self.steps, form = forms(program.graph, options)
         self.layout = LAYOUTS[form]
         self.form = self.layout.name if self.layout is not None else ""  # the helpers that the file carries
+        self.written = written(program.graph, self.form)
+        self.texts = {name: short.text for name, short in self.written.items()}
         self.needs: dict[ClassDef, Needs] = {}
         for definition in [*program.classes, *(m.definition for m in program.objectives)]:
             self.needs[definition] = self._of(definition)
@@ -98,8 +102,11 @@ class Facts:
 
 
 def forms(graph: Graph, options: Options) -> tuple[str, str]:
-    """How steps run and how convolutions are computed: as chosen, or what holds for a run on a CPU."""
-    if not options.optimize:
+    """How steps run and how convolutions are computed: as chosen for a run, else as one reads them best.
+
+    What is verified is what a run on a CPU would take.
+    """
+    if not options.optimize or not (options.choices or options.verify):
         return "loop", "lax"
     default = choose(graph, Run(batch=batch_of(graph)), {})
     found = {choice.what: choice.value for choice in (*default, *options.choices)}

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from nnspec.backends.express import Scope, Variable
+from nnspec.backends.folding import WIDTH
+from nnspec.backends.jax.library import IMPORTED, definitions
 from nnspec.backends.jax.members import Path, Tree, member_tree
 from nnspec.backends.jax.rows import row
+from nnspec.backends.jax.written import trimmed
 from nnspec.backends.program import Apply, Branch, ClassDef, Construct, ForEach, Invoke, LoopKey, Statement
-from nnspec.backends.source import Names, Writer, literal, negated
+from nnspec.backends.source import SHADOWED, Names, Writer, literal, negated
 
 if TYPE_CHECKING:
+    from nnspec.backends.jax.facts import Facts
     from nnspec.backends.program import OpUse
 
 NEXT_KEY = "next(keys)"
@@ -19,20 +24,26 @@ NEXT_KEY = "next(keys)"
 class ClassInit:
     """Fields of a class and the lines that make them. Printing it settles most constructor arguments."""
 
-    def __init__(self, definition: ClassDef, printed: dict[ClassDef, ClassInit], attributes: dict[str, str]) -> None:
+    def __init__(
+        self, definition: ClassDef, facts: Facts, printed: dict[ClassDef, ClassInit], attributes: dict[str, str]
+    ) -> None:
         self.definition = definition
         self.printed = printed
         self.tree = member_tree(definition)
         self.attributes = attributes  # what a first part of a path is called as a field, where that is another word
         self.names = Names(("key", "keys", "cls", *attributes.values()))
+        self.facts = facts
+        self.direct: dict[str, str] = {}  # field name -> its expression, where it is one
         self.guards: dict[Branch, tuple[Path, int]] = {}  # a field that tells which branch was taken
-        self.keys = 0
-        self.keys_in_loops = False
-        self.depth = 0
+        self.keys = 0  # how many are drawn, at most
+        self.times = 1  # how often the loops around run what is printed
         self.lines = Writer()
         self.lines.depth = 2
         self.fields: dict[str, str] = {}  # field name -> annotation
-        self.sources: dict[str, str] = {}  # field name -> what `cls(...)` is given
+        self.sources: dict[str, str] = {}  # field name -> the variable that `cls(...)` is given
+        self.forbidden = {"key", "keys", "cls", "uniform", *IMPORTED, *SHADOWED, *definition.module.settings}
+        self.forbidden.update(name for name in definitions(facts.form) if name[0].isupper())
+        self.forbidden.update(d.name for d in facts.program.classes)
 
     def locate(self, name: str) -> str:
         """What stands after an object of the class for a member by its name in it: `.features[0]`."""
@@ -48,37 +59,70 @@ class ClassInit:
         return self.keys > 0
 
     def run(self) -> None:
+        fields = {self.attributes.get(key, key) for key in self.tree.keys()}  # noqa: SIM118  # of copies too
+        self.names.taken.update(fields)
+        # What is named from here on, arguments and variables of loops, is called otherwise.
+        self.definition.scope.names.taken.update(fields - set(self.definition.module.settings))
         for part, child in self.tree.children.items():
             if isinstance(part, LoopKey):
                 self.spread_loop(part, child)
                 continue
             name = self.attributes.get(part, part)
-            self.sources[name] = self.field(name, child)
+            self.sources[name] = self.local(name)
+            self.field(name, child)
             self.fields[name] = self.annotation(child, frozenset())
-        if self.keys == 1 and not self.keys_in_loops:
-            self.lines.lines = [line.replace(NEXT_KEY, "key") for line in self.lines.lines]
-            self.sources = {n: s.replace(NEXT_KEY, "key") for n, s in self.sources.items()}
+
+    def print(self, kept: list[str], out: Writer) -> None:
+        """The body of `init`: a line a field, or all in one; `kept` are arguments that are fields themselves."""
+        given = [*self.sources.values(), *kept]
+        lines = self.lines.lines
+        if all(name in self.direct for name in self.sources):
+            whole = f"        return cls({', '.join([*self.direct.values(), *kept])})"
+            if len(whole) <= WIDTH and whole.count(".init(") <= 1:
+                lines, given = [], [*self.direct.values(), *kept]
+        if any(name.startswith("**") for name in self.sources):
+            named = [f"{name}={source}" for name, source in self.sources.items() if not name.startswith("**")]
+            given = [*named, *(f"{k}={k}" for k in kept), *(name for name in self.sources if name.startswith("**"))]
+        if len(", ".join(given)) > WIDTH - 12 and set(self.direct) == set(self.sources):  # too many to be said twice
+            lines, given = [], [*(f"{k}={source}" for k, source in self.direct.items()), *(f"{k}={k}" for k in kept)]
+        last = Writer()
+        last.depth = out.depth
+        last.line(f"return cls({', '.join(given)})")
+        lines = [*lines, *last.lines]
+        if self.keys == 1:
+            lines = [line.replace(NEXT_KEY, "key") for line in lines]
+        elif self.keys:
+            out.line(f"keys = iter(jax.random.split(key, {self.keys}))")
+        out.lines.extend(lines)
+
+    def local(self, name: str) -> str:
+        """The variable of a field: its name, unless that means something else here."""
+        if name in self.forbidden:
+            name = Names(self.forbidden | set(self.fields) | set(self.attributes.values())).fresh(f"{name}_")
+        self.forbidden.add(name)
+        return name
 
     def spread_loop(self, part: LoopKey, child: Tree) -> None:
         """Copies that are fields of the class themselves: a dict that `cls` unpacks."""
         name = self.names.fresh("copies")
         self.lines.line(f"{name} = {{}}")
         self.loop(f"{name}", [(part, child)], as_list=False, applied=frozenset())
-        self.sources[f"**{name}"] = ""
+        self.sources[f"**{name}"] = name
         for key in part.keys:
             self.fields[self.attributes.get(key, key)] = self.annotation(child, frozenset())
 
     # ---------------------------------------------------------------- one field
 
-    def field(self, name: str, tree: Tree) -> str:
-        """Source of a field; what does not fit an expression becomes statements before."""
+    def field(self, name: str, tree: Tree) -> None:
+        """The statements that make a field: one, where an expression says it."""
         side = tree.only_side(frozenset())
         if side is None and not (tree.made and len(tree.made) > 1):
             found = self.simple(tree)
             if found:
-                return found
-        self.fill(name, tree, self.lines, frozenset())
-        return name
+                self.direct[name] = found
+                self.lines.line(_short_loop(f"{self.sources[name]} = {found}", 8))
+                return
+        self.fill(self.sources[name], tree, self.lines, frozenset())
 
     def simple(self, tree: Tree, applied: frozenset[Branch] = frozenset()) -> str:
         """The expression of a tree without further branches, and with no loop but over all of a list."""
@@ -89,7 +133,7 @@ class ClassInit:
                 return ""
             return self.make(tree.made[0].statement)
         parts = []
-        marks = self.mark()
+        keys = self.keys
         for part, child in tree.children.items():
             if not isinstance(part, LoopKey):
                 inside = self.simple(child, applied)
@@ -97,7 +141,7 @@ class ClassInit:
                 alone = tree.is_list and len(tree.children) == 1
                 inside = self.simple_loop(part, child, applied) if alone else ""
             if not inside:
-                self.reset(marks)
+                self.keys = keys
                 return ""
             parts.append((part, inside))
         if isinstance(parts[0][0], LoopKey):
@@ -108,16 +152,10 @@ class ClassInit:
 
     def simple_loop(self, part: LoopKey, child: Tree, applied: frozenset[Branch]) -> str:
         """`[Block.init(next(keys), width) for width in (4, 8)]`."""
-        self.depth += 1
+        self.times *= max(1, part.loop.count)
         inside = self.simple(child, applied)
-        self.depth -= 1
+        self.times //= max(1, part.loop.count)
         return f"[{inside} for {part.loop.header([inside])}]" if inside else ""
-
-    def mark(self) -> tuple[int, bool]:
-        return self.keys, self.keys_in_loops
-
-    def reset(self, marks: tuple[int, bool]) -> None:
-        self.keys, self.keys_in_loops = marks
 
     # ---------------------------------------------------------------- statements
 
@@ -201,14 +239,14 @@ class ClassInit:
             part, child = together[0]
             found = self.simple_loop(part, child, applied) if child.only_side(applied) is None else ""
             if found:
-                out.line(f"{place} += {found}")
+                out.line(_short_loop(f"{place} += {found}", 4 * out.depth))
                 return
         loop, inner = together[0][0].loop, self.inner(out)
-        self.depth += 1
+        self.times *= max(1, loop.count)
         for _, child in together:
             key = "" if as_list else loop_variable(loop, self.cells(child.path), "name")
             self.entry(place, key, child, as_list, inner, applied)
-        self.depth -= 1
+        self.times //= max(1, loop.count)
         out.line(f"for {loop.header(inner.lines)}:")
         out.lines.extend(inner.lines)
 
@@ -246,7 +284,7 @@ class ClassInit:
     def make_layer(self, use: OpUse) -> str:
         construct = row(use).construct
         assert construct is not None, type(use.op).__name__
-        return construct(use, self.key)
+        return trimmed(construct(use, self.key), self.facts.written)
 
     def make_block(self, invoke: Invoke) -> str:
         made = self.printed[invoke.definition]
@@ -259,8 +297,7 @@ class ClassInit:
         return f"{invoke.definition.name}.init({', '.join(parts)})"
 
     def key(self) -> str:
-        self.keys += 1
-        self.keys_in_loops |= self.depth > 0
+        self.keys += self.times
         return NEXT_KEY
 
     # ---------------------------------------------------------------- annotations
@@ -287,6 +324,15 @@ class ClassInit:
             return row(statement.use).kind
         assert isinstance(statement, Invoke)
         return statement.definition.name
+
+
+def _short_loop(text: str, indent: int) -> str:
+    """`[Block.init(key, n, 64) for n in (64, 256)]`: a short variable, where that makes it one line."""
+    found = re.fullmatch(r"\w+ \+?= \[.* for (\w+) in .*\]", text)
+    if indent + len(text) <= WIDTH or found is None or text.count(" for ") > 1 or re.search(r"\bn\b", text):
+        return text
+    short = re.sub(rf"(?<![.\w\"]){found[1]}\b(?!=)", "n", text)
+    return short if indent + len(short) <= WIDTH else text
 
 
 def loop_variable(loop: ForEach, cells: list[str], hint: str) -> str:

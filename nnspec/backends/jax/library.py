@@ -6,8 +6,10 @@ The modules in `helpers/` are read as text, never imported: a spec compiles with
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 from nnspec.backends.folding import WIDTH
 from nnspec.backends.reading import names_read
@@ -31,6 +33,7 @@ _STANDARD = {
     "ClassVar": "from typing import ClassVar",
     "NamedTuple": "from typing import NamedTuple",
     "Self": "from typing import Self",
+    "dataclass_transform": "from typing import dataclass_transform",
     "Iterable": "from collections.abc import Iterable",
 }
 _THIRD_PARTY = {
@@ -58,6 +61,10 @@ class Definition(Record):
     name: str
     text: str
     needs: frozenset[str]
+
+    @property
+    def is_constant(self) -> bool:
+        return not self.text.startswith(("@", "class ", "def "))
 
 
 @lru_cache
@@ -122,9 +129,14 @@ def names(tree: ast.AST) -> frozenset[str]:
     return frozenset(found)
 
 
-def carried(body: str, form: str = "") -> list[Definition]:
-    """The definitions that a text uses, and all that those use, in the order of the files."""
-    table = definitions(form)
+def carried(body: str, form: str = "", written: Mapping[str, str] = MappingProxyType({})) -> list[Definition]:
+    """The definitions that a text uses, and all that those use: constants, then the others in the order of the files.
+
+    A `written` text stands in for the definition of its name.
+    """
+    table = dict(definitions(form))
+    for name, text in written.items():
+        table[name] = Definition(name, text, frozenset((names_read(text) & table.keys()) - {name}))
     wanted: set[str] = set()
     queue = [name for name in names_read(body) if name in table]
     while queue:
@@ -132,7 +144,8 @@ def carried(body: str, form: str = "") -> list[Definition]:
         if name not in wanted:
             wanted.add(name)
             queue.extend(table[name].needs)
-    return [definition for name, definition in table.items() if name in wanted]
+    found = [definition for name, definition in table.items() if name in wanted]
+    return sorted(found, key=lambda definition: not definition.is_constant)
 
 
 def imports(body: str) -> str:

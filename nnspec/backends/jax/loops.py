@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from nnspec.backends.program import Apply, ClassDef, ForEach, Invoke, LoopKey
+from nnspec.backends.program import Apply, ClassDef, ForEach, Group, Invoke, LoopKey, Statement
 
 if TYPE_CHECKING:
     from nnspec.backends.jax.members import Tree
     from nnspec.backends.jax.module import ClassPrinter
+    from nnspec.backends.source import Writer
 
 
 def over_layers(printer: ClassPrinter, loop: ForEach, lines: list[str]) -> tuple[str, list[str]] | None:
@@ -30,6 +31,69 @@ def over_layers(printer: ClassPrinter, loop: ForEach, lines: list[str]) -> tuple
     name = _fresh(printer.definition, "block" if block else "layer")
     replaced = [line.replace(f"{container}[{used[0]}]", name) for line in lines]
     return f"{name} in {container}{_slice_of(printer, container, cells)}", replaced
+
+
+def is_row_of_blocks(printer: ClassPrinter, group: Group) -> bool:
+    """Whether a composition is blocks in a row that are called alike, so that a loop over its list says it."""
+    if len(group.body) < 2 or not group.chain or not all(isinstance(part, str) for part in group.name):
+        return False
+    steps = [_only_call(statement) for statement in group.body]
+    calls = [step for step in steps if step is not None]
+    if len(calls) < len(steps) or len(calls[0].targets) != 1 or len(calls[0].arguments) != 1:
+        return False
+    needs, (variable,), (given,) = printer.facts.needs[calls[0].definition], calls[0].targets, calls[0].arguments
+    if needs.key or needs.captured or (given != variable and _copies(group) < 3):
+        return False  # a line for the variable would be as many as a loop spares
+    for call, argument in zip(calls, [given, *[variable] * len(calls)], strict=False):
+        same = tuple(call.targets) == (variable,) and tuple(call.arguments) == (argument,)
+        if not same or call.passed or call.unread or printer.facts.needs[call.definition] != needs:
+            return False
+    tree = printer.init.tree
+    for part in group.name:
+        if part not in tree.children:
+            return False
+        tree = tree.children[part]
+    return tree.is_list and [(*group.name, part) for part in tree.children] == [c.member.path for c in calls]
+
+
+def _copies(group: Group) -> int:
+    return sum(s.count if isinstance(s, ForEach) else 1 for s in group.body)
+
+
+def _only_call(statement: Statement) -> Invoke | None:
+    """The use of a block that a step is, or that a loop repeats."""
+    if isinstance(statement, ForEach):
+        alone = statement.carried and len(statement.body) == 1 and statement.carry == statement.result
+        inner = statement.body[0] if alone else None
+        carries = isinstance(inner, Invoke) and statement.initial == statement.carry
+        return inner if carries else None  # type: ignore[return-value]  # an Invoke where it carries
+    return statement if isinstance(statement, Invoke) else None
+
+
+def through_all(printer: ClassPrinter, group: Group, out: Writer) -> None:
+    """`for block in self.h: x = block(x)`, or by index where calls give layers back with new statistics."""
+    from nnspec.backends.jax.module import note
+
+    first = group.body[0] if isinstance(group.body[0], Invoke) else _only_call(group.body[0])
+    assert first is not None
+    (variable,), given = first.targets, printer.argument(first.arguments[0])
+    if given != variable:
+        out.line(f"{variable} = {given}")
+    needs = printer.facts.needs[first.definition]
+    arguments = ", ".join([variable, *["training"] * needs.training])
+    container = printer.place(group.name)
+    shapes = {note(call) for call in map(_only_call, group.body) if call is not None} - {""}
+    shape = shapes.pop() if len(shapes) == 1 else ""
+    for name in (variable, group.output):
+        printer.inlined.pop(name, None)
+    if needs.own:
+        index, updated = _fresh(printer.definition, "i"), container.replace("self", "new", 1)
+        with out.indented(f"for {index} in range({_copies(group)}):"):
+            out.line(f"{variable}, {updated}[{index}] = {updated}[{index}]({arguments})", shape)
+        return
+    block = _fresh(printer.definition, "block")
+    with out.indented(f"for {block} in {container}:"):
+        out.line(f"{variable} = {block}({arguments})", shape)
 
 
 def _slice_of(printer: ClassPrinter, container: str, cells: list[str]) -> str:

@@ -75,6 +75,8 @@ def _class_loss(use: OpUse, name: str, logits: str, target: str, **settings: str
     settings |= {"weight": _weight(use), "ignore": given(use, "ignore", None)}
     if any(settings.values()) or use.inputs[1].is_float:
         name = f"soft_{name}"
+    elif name == "cross_entropy" and fixed(use, "reduction") == "mean" and not _class_axis(use):
+        name = "optax.softmax_cross_entropy_with_integer_labels"
     return _reduced(use, call(name, logits, target, axis=_class_axis(use), **settings))
 
 

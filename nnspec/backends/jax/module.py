@@ -9,7 +9,7 @@ from nnspec.backends.base import Unsupported
 from nnspec.backends.jax.derivative import print_derivative
 from nnspec.backends.jax.init import ClassInit, loop_variable
 from nnspec.backends.jax.layout import is_image, knows
-from nnspec.backends.jax.loops import over_layers
+from nnspec.backends.jax.loops import is_row_of_blocks, over_layers, through_all
 from nnspec.backends.jax.members import Path, Tree
 from nnspec.backends.jax.rows import row
 from nnspec.backends.lines import Line, nest
@@ -65,7 +65,7 @@ class ClassPrinter:
         self.needs = facts.needs[definition]
         self.layout = facts.layout if definition in facts.program.classes else None  # how images lie in memory
         definition.scope.names.taken.update(RESERVED_FIELDS)
-        self.init = ClassInit(definition, printed, attributes)
+        self.init = ClassInit(definition, facts, printed, attributes)
         printed[definition] = self.init
         self.kept: dict[str, str] = {}  # constructor arguments that `__call__` reads, by their annotation
         self.inlined: dict[str, tuple[str, bool]] = {}  # variable -> source, whether it is a bare number
@@ -80,9 +80,7 @@ class ClassPrinter:
         definition, init = self.definition, self.init
         init.run()
         body = self.body()
-        out.line("@register_dataclass")
-        out.line("@dataclass")
-        with out.indented(f"class {definition.name}:"):
+        with out.indented(f"class {definition.name}(Module):"):
             out.docstring(doc)
             out.blank()
             for name, annotation in init.fields.items():
@@ -104,13 +102,8 @@ class ClassPrinter:
         if init.needs_key:
             signature.insert(0, "key: Array")
         out.line("@classmethod")
-        with out.indented(f"def init({', '.join(['cls', *signature])}) -> {self.definition.name}:"):
-            if any("next(keys)" in line for line in (*init.lines.lines, *init.sources.values())):
-                out.line("keys = key_stream(key)")
-            out.lines.extend(init.lines.lines)
-            given = [f"{name}={source}" if source else name for name, source in init.sources.items()]
-            given += [f"{name}={name}" for name in self.kept]
-            out.line(f"return cls({', '.join(sorted(given, key=lambda g: g.startswith('**')))})")
+        with out.indented(f"def init({', '.join(['cls', *signature])}) -> Self:"):
+            init.print(list(self.kept), out)
 
     def body(self) -> Writer:
         body = Writer()
@@ -146,7 +139,7 @@ class ClassPrinter:
             arguments.append("training: bool = False")
         if needs.key:
             arguments.append("key: Array | None = None")
-        results = ["Array"] * len(definition.returns) + [definition.name] * needs.own
+        results = ["Array"] * len(definition.returns) + ["Self"] * needs.own
         results += [self.captured_kind(definition.captures.index(name)) for name in needs.captured]
         result = results[0] if len(results) == 1 else f"tuple[{', '.join(results)}]"
         with out.indented(f"def __call__({', '.join(['self', *arguments])}) -> {result}:"):
@@ -200,7 +193,7 @@ class ClassPrinter:
     def forward(self, body: list[Statement], out: Writer, last: bool = False) -> None:
         """The lines of some statements; `last` ends the function with its `return`."""
         lines: list[Line] = []
-        opened = list(_opened(body))
+        opened = list(self.opened(body))
         for position, statement in enumerate(opened):
             if isinstance(statement, Apply) and type(statement.use.op).__name__ == "Gradient":
                 flush(lines, out)
@@ -213,7 +206,13 @@ class ClassPrinter:
                 flush(lines, out)
                 self.compound(statement, out)
         if last:
-            lines.append(self.returned())
+            result = self.returned()
+            first, comma, rest = result.source.partition(", ")
+            if lines and self.definition.returns == [first] == [lines[-1].target]:
+                source = f"{lines[-1].source}{comma}{rest}"
+                lines[-1] = lines[-1].replace(target="return", source=source, named=False)
+            else:
+                lines.append(result)
         flush(lines, out)
 
     def returned(self) -> Line:
@@ -334,6 +333,16 @@ class ClassPrinter:
             self.loop(statement, out)
         elif isinstance(statement, Branch):
             self.branch(statement, out)
+        elif isinstance(statement, Group):
+            through_all(self, statement, out)
+
+    def opened(self, body: list[Statement]) -> Iterator[Statement]:
+        """Statements with the compositions among them opened, unless a loop over all their layers says the same."""
+        for statement in body:
+            if isinstance(statement, Group) and not is_row_of_blocks(self, statement):
+                yield from self.opened(statement.body)
+            else:
+                yield statement
 
     def branch(self, branch: Branch, out: Writer) -> None:
         then, otherwise = inner(out), inner(out)
@@ -343,7 +352,11 @@ class ClassPrinter:
         self.forward(branch.otherwise, otherwise)
         self.inlined = {n: s for n, s in known.items() if n != branch.target}
         condition, opposite = self.condition(branch)
+        kept = re.fullmatch(rf" *({branch.target} = \w+)", "\n".join(otherwise.lines)) if branch.target else None
         if then.lines:
+            if kept:  # what stays as it is stands before
+                out.line(kept[1])
+                otherwise.lines.clear()
             out.line(f"if {condition}:")
             out.lines.extend(then.lines)
             if otherwise.lines:
@@ -383,15 +396,6 @@ class ClassPrinter:
         out.lines.extend(lines)
 
 
-def _opened(body: list[Statement]) -> Iterator[Statement]:
-    """Statements with the compositions among them opened: a name for some layers makes no difference to a call."""
-    for statement in body:
-        if isinstance(statement, Group):
-            yield from _opened(statement.body)
-        else:
-            yield statement
-
-
 def _channels_first(use: OpUse, arguments: list[str]) -> list[str]:
     """What an op is given that does not know how images lie; a list of tensors stands for all of one kind."""
     given = []
@@ -410,9 +414,23 @@ def row_kind(op: str) -> str:
 
 
 def flush(lines: list[Line], out: Writer) -> None:
-    for line in nest(lines):
+    for line in nest(_activated(lines)):
         out.line(f"return {line.source}" if line.target == "return" else f"{line.target} = {line.source}", line.note)
     lines.clear()
+
+
+def _activated(lines: list[Line]) -> list[Line]:
+    """The activation of what a layer gave beside its statistics stands inside the next line, if it fits."""
+    found: list[Line] = []
+    for line in lines:
+        moved = len(found) > 1 and "," in found[-2].target and line.target != line.source
+        if moved and re.fullmatch(r"(?:jax\.nn|jnp)\.\w+\(\w+\)", found[-1].source) and not found[-1].note:
+            joined = nest([found[-1], line.replace(note="")])
+            if len(joined) == 1:
+                line = joined[0].replace(note=line.note)
+                found.pop()
+        found.append(line)
+    return found
 
 
 def inner(out: Writer) -> Writer:

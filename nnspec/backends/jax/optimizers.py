@@ -17,11 +17,20 @@ FROZEN = "frozen"  # the label of leaves that no optimizer updates
 
 
 def has_labels(program: Program) -> bool:
-    """Whether some leaves are updated differently from others, or not at all."""
+    """Whether some parameters are updated differently from others, or not at all."""
     assert program.training is not None
-    buffers = any(p.role == "buffer" for p in program.graph.root.parameters())
     groups = program.training.groups
-    return buffers or len(program.objectives) > 1 or len(groups) > 1 or any(g.optimizer is None for g in groups)
+    return len(program.objectives) > 1 or len(groups) > 1 or any(g.optimizer is None for g in groups)
+
+
+def has_statistics(program: Program) -> bool:
+    return any(p.role == "buffer" for p in program.graph.root.parameters())
+
+
+def rate_kind(program: Program) -> str:
+    """The annotation of a learning rate: one number, or one for each group."""
+    assert program.training is not None
+    return "float" if len(program.training.groups) < 2 else "Array"
 
 
 def print_optimizer(program: Program, out: Writer) -> None:
@@ -31,14 +40,22 @@ def print_optimizer(program: Program, out: Writer) -> None:
     names = _names(training)
     if several:
         print_objective_of(program, out)
+    masked = not labelled and has_statistics(program)
     if labelled:
         _print_labels(program, names, out)
+    if masked:
+        out.blank(2)
+        with out.indented(f"def is_trained(model: {program.root.name}) -> {program.root.name}:"):
+            out.docstring("Which leaves are parameters, a tree of the model's form; the others are statistics.")
+            out.line('statistics = (".running_mean", ".running_var")')
+            out.line("return tree_map_with_path(lambda k, _: not keystr(k).endswith(statistics), model)")
     out.blank(2)
-    rate = "lr: Array | float" if len(training.groups) < 2 else "lr: Array"
+    rate = f"lr: {rate_kind(program)}"
     with out.indented(f"def optimizer({rate}{', objective: str' * several}) -> optax.GradientTransformation:"):
         if not labelled:
             out.docstring("The update rule at a learning rate; its state does not depend on the rate.")
-            out.line(f"return {_rule(training, training.groups[0].optimizer, 'lr')}")
+            rule = _rule(training, training.groups[0].optimizer, "lr")
+            out.line(f"return {f'optax.masked({rule}, is_trained)' if masked else rule}")
         else:
             many = "at a learning rate a group" if len(training.groups) > 1 else "at a learning rate"
             out.docstring(f"The update rules {many}; their state does not depend on the rate.")
@@ -66,7 +83,8 @@ def _print_update(program: Program, labelled: bool, out: Writer) -> None:
     several = len(program.objectives) > 1
     out.blank(2)
     kind = "dict[str, optax.OptState]" if several else "optax.OptState"
-    arguments = f"model: {model}, opt_state: {kind}, grads: {model}, lr: Array | float{', objective: str' * several}"
+    arguments = f"model: {model}, opt_state: {kind}, grads: {model}, lr: {rate_kind(program)}"
+    arguments += ", objective: str" * several
     with out.indented(f"def update({arguments}) -> tuple[{model}, {kind}]:"):
         out.docstring("One update for an objective." if several else "One step of the optimizer.")
         norm, value = training.settings.get("clip_norm"), training.settings.get("clip_value")

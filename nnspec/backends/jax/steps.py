@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nnspec.backends.jax.optimizers import print_optimizer
+from nnspec.backends.jax.optimizers import print_optimizer, rate_kind
 from nnspec.backends.source import Writer, literal
 from nnspec.backends.values import micro_batch, reference_field
 
 if TYPE_CHECKING:
     from nnspec.backends.jax.training import TrainingPrinter
 
-BATCH = "batch: dict[str, Array]"
+BATCH = "batch: Arrays"
 
 
 class StepPrinter:
@@ -53,24 +53,28 @@ class StepPrinter:
         else:
             out.line("@jax.jit")
         with out.indented(f"def gradients(model: {self.model}, {BATCH}{arguments}) -> {results}:"):
-            what = "The loss of a batch in training and its gradient, a tree of the model's form"
-            if self.several:
-                what = "An objective of a batch in training and its gradient, a tree of the model's form"
-            out.docstring(f"{what};\nand the model with its running statistics moved on." if own else f"{what}.")
-            self.print_value_and_grad("OBJECTIVES[objective]" if self.several else "loss", "batch", out)
-            out.line(f"return value, grads{', model' if own else ''}")
+            what = "An objective" if self.several else "The loss"
+            moved = "; and the model with new statistics" if own else ""
+            out.docstring(f"{what} of a batch in training and its gradient, a tree of the model's form{moved}.")
+            loss = "OBJECTIVES[objective]" if self.several else "loss"
+            beside, given = self.beside, "model, batch"
+            given += ", step=step" if beside.uses_step and self.program.training is not None else ""
+            given += ", training=True" if beside.needs.training else ""
+            given += ", key=key" if beside.has_key else ""
+            if own:
+                out.line(f"grad = jax.value_and_grad({loss}, has_aux=True)")
+                out.line(f"(value, model), grads = grad({given})")
+                out.line("return value, grads, model")
+            else:
+                out.line(f"return jax.value_and_grad({loss})({given})")
 
-    def print_value_and_grad(self, loss: str, batch: str, out: Writer, grads: str = "grads", key: str = "key") -> None:
+    def print_value_and_grad(self, batch: str, out: Writer, grads: str = "grads", key: str = "key") -> None:
         beside = self.beside
         given = f"model, {batch}"
-        given += ", step=step" if beside.uses_step and self.program.training is not None else ""
-        given += ", training=True" if beside.needs.training else ""
+        given += ", step=step" if beside.uses_step else ""
         given += f", key={key}" if beside.has_key else ""
-        if self.own:
-            out.line(f"grad = jax.value_and_grad({loss}, has_aux=True)")
-            out.line(f"(value, model), {grads} = grad({given})")
-        else:
-            out.line(f"value, {grads} = jax.value_and_grad({loss})({given})")
+        given += ", objective=objective" if self.several else ""
+        out.line(f"value, {grads}{', model' * self.own} = gradients({given})")
 
     # ---------------------------------------------------------------- one step
 
@@ -78,27 +82,26 @@ class StepPrinter:
         out.blank(2)
         out.line("@partial(jax.jit, donate_argnums=(0, 1))")
         rest = self.beside.arguments("step", "key")
-        arguments = f"model: {self.model}, opt_state: {self.state}, {BATCH}, lr: Array | float{rest}"
+        arguments = f"model: {self.model}, opt_state: {self.state}, {BATCH}, lr: {rate_kind(self.program)}{rest}"
         with out.indented(f"def train_step({arguments}) -> tuple[{self.model}, {self.state}, Array]:"):
             given_up = "model and opt_state are given up to their successors."
             if not self.several:
                 out.docstring(f"One update from one batch; {given_up}")
-                self.print_update("loss", out)
-                out.line("model, opt_state = update(model, opt_state, grads, lr)")
-                out.line(f"return model, opt_state, {'total' if self.part else 'value'}")
+                self.print_update(out)
+                out.line(f"return *update(model, opt_state, grads, lr), {'total' if self.part else 'value'}")
                 return
             out.docstring(f"An update for each objective from one batch, in order;\n{given_up}")
             out.line("values = []")
-            with out.indented("for objective, loss in OBJECTIVES.items():"):
-                self.print_update("loss", out)
+            with out.indented("for objective in OBJECTIVES:"):
+                self.print_update(out)
                 out.line("model, opt_state = update(model, opt_state, grads, lr, objective)")
                 out.line(f"values.append({'total' if self.part else 'value'})")
             out.line("return model, opt_state, jnp.stack(values)")
 
-    def print_update(self, loss: str, out: Writer) -> None:
+    def print_update(self, out: Writer) -> None:
         """Loss and gradient of a batch, or the means of its parts, each with its share of all examples."""
         if not self.part:
-            self.print_value_and_grad(loss, "batch", out)
+            self.print_value_and_grad("batch", out)
             return
         first = literal(reference_field(self.program))
         out.line("total, grads = 0.0, jax.tree.map(jnp.zeros_like, model)")
@@ -107,7 +110,7 @@ class StepPrinter:
             out.line(f"part = {{name: values[start : start + {self.part}] for name, values in batch.items()}}")
             out.line(f"share = len(part[{first}]) / size")
             key = "None if key is None else jax.random.fold_in(key, start)"
-            self.print_value_and_grad(loss, "part", out, "found", key)
+            self.print_value_and_grad("part", out, "found", key)
             out.line("total = total + share * value")
             out.line("grads = add_share(grads, found, share)")
 
@@ -116,16 +119,15 @@ class StepPrinter:
     def print_steps(self, out: Writer) -> None:
         scan = self.beside.facts.steps == "scan"
         counted = self.beside.uses_step or self.beside.has_key
-        arguments = f"model: {self.model}, opt_state: {self.state}, data: dict[str, Array]"
-        kind = "Array" if scan else "np.ndarray"
-        arguments += f", order: {kind}, lr: {kind}"
+        arguments = f"model: {self.model}, opt_state: {self.state}, data: Arrays"
+        arguments += ", order: Array, lr: Array"
         arguments += ", key: Array | None = None" if self.beside.has_key else ""
-        arguments += ", first_step: Array | int = 1" if counted else ""
-        arguments += ", count: Array | int | None = None" if scan else ""
+        arguments += ", first_step: int = 1" if counted else ""
+        arguments += ", count: int | None = None" if scan else ""
         out.blank(2)
         if scan:
             out.line("@partial(jax.jit, donate_argnums=(0, 1))")
-        result = f"tuple[{self.model}, {self.state}, {'Array' if scan else 'np.ndarray'}]"
+        result = f"tuple[{self.model}, {self.state}, Array]"
         with out.indented(f"def train_steps({arguments}) -> {result}:"):
             rows = "batches" if self.part else "a batch"
             what = "A step" if self.several else "One update"
@@ -158,10 +160,12 @@ class StepPrinter:
 
     def print_loop(self, counted: bool, out: Writer) -> None:
         out.line("losses = []")
-        rows = "enumerate(zip(order, lr, strict=True), first_step)" if counted else "zip(order, lr, strict=True)"
+        rows = "enumerate(zip(order, lr), first_step)" if counted else "zip(order, lr)"
+        for_run = self.beside.facts.for_run
         with out.indented(f"for {'step, (rows, rate)' if counted else 'rows, rate'} in {rows}:"):
-            out.line("batch = select(data, rows)")
+            batch = "select(data, rows)" if for_run else "{name: values[rows] for name, values in data.items()}"
+            out.line(f"batch = {batch}")
             call = f"train_step(model, opt_state, batch, rate{self.step_arguments()})"
             out.line(f"model, opt_state, value = {call}")
             out.line("losses.append(value)")
-        out.line("return model, opt_state, np.array(jax.device_get(losses))")
+        out.line(f"return model, opt_state, {'np.array(jax.device_get(losses))' if for_run else 'jnp.stack(losses)'}")

@@ -8,10 +8,12 @@ from nnspec.backends.describe import loss_doc
 from nnspec.backends.jax.init import ClassInit
 from nnspec.backends.jax.metrics import measure
 from nnspec.backends.jax.module import ClassPrinter
+from nnspec.backends.jax.optimizers import has_labels
 from nnspec.backends.jax.steps import StepPrinter
 from nnspec.backends.metrics import key as metric_key
 from nnspec.backends.metrics import objective_keys
 from nnspec.backends.open_sizes import noise_shape
+from nnspec.backends.program import Apply
 from nnspec.backends.source import Writer, literal
 from nnspec.backends.values import field_of, in_bfloat16
 from nnspec.ir.graph import Layer, Module
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from nnspec.backends.program import ClassDef, Minimized, Program
     from nnspec.ir.graph import Field, Graph, Value
 
-BATCH = "batch: dict[str, Array]"
+BATCH = "batch: Arrays"
 
 
 class TrainingPrinter:
@@ -60,27 +62,28 @@ class TrainingPrinter:
 
     def print_state(self, renamed: dict[str, str], out: Writer) -> None:
         """`renamed` maps fields to parts of paths that no field can be called."""
+        path = 'keystr(keys, simple=True, separator=".")'
+        if renamed or (self.program.training is not None and has_labels(self.program)):
+            out.blank(2)
+            with out.indented("def path_of(keys: Any) -> str:"):
+                out.docstring("The name of a leaf, as PyTorch would have it: `features.0.weight`.")
+                if renamed:
+                    out.line(f"path = {path}")
+                    out.line(f"names = {{{', '.join(f'{literal(k)}: {literal(v)}' for k, v in renamed.items())}}}")
+                    out.line('return ".".join(names.get(part, part) for part in path.split("."))')
+                else:
+                    out.line(f"return {path}")
+            path = "path_of(keys)"
         out.blank(2)
-        with out.indented("def path_of(keys: Any) -> str:"):
-            out.docstring("The name of a leaf, as PyTorch would have it: `features.0.weight`.")
-            out.line('path = keystr(keys, simple=True, separator=".")')
-            if renamed:
-                out.line(f"names = {{{', '.join(f'{literal(k)}: {literal(v)}' for k, v in renamed.items())}}}")
-                out.line('return ".".join(names.get(part, part) for part in path.split("."))')
-            else:
-                out.lines[-1] = out.lines[-1].replace("path = ", "return ", 1)
+        with out.indented(f"def to_state(model: {self.model}) -> Arrays:"):
+            out.docstring("Every parameter and running statistic by its path: `features.0.weight`.")
+            out.line("leaves = tree_leaves_with_path(model)")
+            out.line(f"return {{{path}: leaf for keys, leaf in leaves}}")
         out.blank(2)
-        with out.indented(f"def to_state(model: {self.model}) -> dict[str, Array]:"):
-            out.docstring("Every parameter and running statistic by its path.")
-            out.line("return {path_of(keys): leaf for keys, leaf in tree_leaves_with_path(model)}")
-        out.blank(2)
-        with out.indented(f"def from_state(model: {self.model}, state: dict[str, Any]) -> {self.model}:"):
+        with out.indented(f"def from_state(model: {self.model}, state: Arrays) -> {self.model}:"):
             out.docstring("The model with the arrays of a state: `safetensors.numpy.load_file(path)` reads one.")
-            out.blank()
-            with out.indented("def put(keys: Any, leaf: Array) -> Array:"):
-                out.line("return jnp.array(state[path_of(keys)], leaf.dtype)")
-            out.blank()
-            out.line("return tree_map_with_path(put, model)")
+            out.line("leaves = [jnp.array(state[k], leaf.dtype) for k, leaf in to_state(model).items()]")
+            out.line("return jax.tree.unflatten(jax.tree.structure(model), leaves)")
 
     def init_arguments(self) -> str:
         return "key" if self.printed[self.program.root].needs_key else ""
@@ -92,7 +95,7 @@ class TrainingPrinter:
         if not self.noises:
             return
         out.blank(2)
-        header = f"def with_noise({BATCH}, key: Array | None) -> dict[str, Array]:"
+        header = f"def with_noise({BATCH}, key: Array | None) -> Arrays:"
         with out.indented(header):
             out.docstring("The batch and a fresh draw of what the model calls noise, unless the batch brings it.")
             with out.indented("if key is None:"):
@@ -108,7 +111,7 @@ class TrainingPrinter:
         known = {
             "training": "training: bool = False" if self.needs.training else "",
             "key": "key: Array | None = None" if self.has_key else "",
-            "step": "step: Array | int = 1" if self.uses_step else "",
+            "step": "step: int = 1" if self.uses_step else "",
         }
         return "".join(f", {known[name]}" for name in names if known[name])
 
@@ -141,7 +144,7 @@ class TrainingPrinter:
 
     def print_outputs(self, out: Writer) -> None:
         out.blank(2)
-        header = f"def outputs(model: {self.model}, {BATCH}{self.arguments('training', 'key')}) -> dict[str, Array]:"
+        header = f"def outputs(model: {self.model}, {BATCH}{self.arguments('training', 'key')}) -> Arrays:"
         with out.indented(header):
             out.docstring("The results of the model by name.")
             key = self.bind_noise(out)
@@ -149,7 +152,11 @@ class TrainingPrinter:
             targets = [r if k < len(names) else "_" for k, r in enumerate(returns)]
             if len(set(targets[: len(names)])) < len(names):
                 targets = [f"y{k}" if k < len(names) else "_" for k in range(len(returns))]
-            out.line(self.call_model(targets, key, "training", keep=False))
+            call = self.call_model(targets, key, "training", keep=False)
+            if len(returns) == 1 and len(names) == 1:
+                out.line(f"return {{{literal(names[0])}: {call.partition(' = ')[2]}{'[0]' * self.needs.own}}}")
+                return
+            out.line(call)
             pairs = [f"{literal(n)}: {v}" for n, v in zip(names, targets, strict=False)]
             out.line(f"return {{{', '.join(pairs)}}}")
 
@@ -203,6 +210,12 @@ class TrainingPrinter:
         body = Writer()
         body.depth = 1
         printer.weights = self.penalised()
+        reads = list(zip(minimized.objective.reads, objective.inputs, strict=False))
+        for read, name in reads:  # a field that is read once is read where it is needed
+            field = field_of(self.program.graph, read)
+            if field is not None and _uses(objective, name) == 1:
+                printer.inlined[name] = f"batch[{literal(field.name)}]", False
+        reads = [(read, name) for read, name in reads if name not in printer.inlined]
         printer.forward(objective.body, body)
         (result,) = objective.returns
         value = printer.argument(result)
@@ -215,7 +228,7 @@ class TrainingPrinter:
             doc = loss_doc(self.program, minimized).removesuffix(".")
             out.docstring(f"{doc}; and the model with its statistics moved on." if self.needs.own else f"{doc}.")
             key = self.bind_noise(out)
-            self.read_values(list(zip(minimized.objective.reads, objective.inputs, strict=False)), key, out)
+            self.read_values(reads, key, out)
             if step and step != "step":
                 out.line(f"{step} = step")
             for index, name in enumerate(objective.captures):
@@ -223,8 +236,8 @@ class TrainingPrinter:
                 if source != name:
                     out.line(f"{name} = {source}")
         if body.lines and body.lines[-1].startswith(f"    {value} = ") and result in objective.returns:
-            body.lines[-1] = body.lines[-1].replace(value, "value" if self.needs.own else "return", 1)
-            body.lines[-1] = body.lines[-1].replace("return = ", "return ", 1)
+            source = body.lines.pop().removeprefix(f"    {value} = ")
+            body.line(f"value = {source}" if self.needs.own else f"return {source}")
             value = "value"
         if self.needs.own:
             body.line(f"return {value}, model")
@@ -266,7 +279,7 @@ class TrainingPrinter:
         out.blank(2)
         out.line("@jax.jit")
         arguments = f"model: {self.model}, {BATCH}{self.arguments('step', 'key')}"
-        with out.indented(f"def evaluate({arguments}) -> tuple[Array, dict[str, Array]]:"):
+        with out.indented(f"def evaluate({arguments}) -> tuple[Array, Arrays]:"):
             off = ["noise layers off"] * self.needs.training + ["running statistics in use"] * self.needs.own
             out.docstring(f"Loss and metrics of a batch{', with ' + ' and '.join(off) if off else ''}.")
             rest = ", _" if self.needs.own else ""
@@ -299,6 +312,17 @@ class TrainingPrinter:
                 sources.append(f"batch[{literal(field.name)}]" if field is not None else names[wanted])
             entries.append(f"{literal(metric_key(metric, training.metrics))}: {measure(metric, *sources)}")
         return entries
+
+
+def _uses(objective: ClassDef, name: str) -> int:
+    """How often a variable is read by the operations of an objective; more than once by anything else."""
+    found = 2 * (name in objective.returns)
+    for statement in objective.statements():
+        if isinstance(statement, Apply):
+            found += sum(argument in (name, f"*{name}") for argument in statement.arguments)
+        else:
+            found += 2
+    return found
 
 
 def _draw(field: Field, graph: Graph) -> str:

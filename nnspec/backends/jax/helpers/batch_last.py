@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Self
 
 import jax.numpy as jnp
 from jax import Array
@@ -35,7 +36,7 @@ class BatchNorm(layers.BatchNorm):
     training; the running variance is unbiased, as in PyTorch.
     """
 
-    def __call__(self, x: Array, training: bool) -> tuple[Array, BatchNorm]:
+    def __call__(self, x: Array, training: bool) -> tuple[Array, Self]:
         mean, var, layer = self.running_mean, self.running_var, self
         if training:
             axes = (1, 2, 3) if x.ndim == 4 else (0,)

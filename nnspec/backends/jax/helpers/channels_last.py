@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +29,7 @@ class BatchNorm(layers.BatchNorm):
     training; the running variance is unbiased, as in PyTorch.
     """
 
-    def __call__(self, x: Array, training: bool) -> tuple[Array, BatchNorm]:
+    def __call__(self, x: Array, training: bool) -> tuple[Array, Self]:
         mean, var, layer = self.running_mean, self.running_var, self
         if training:
             axes = tuple(range(x.ndim - 1))

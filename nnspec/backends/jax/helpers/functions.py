@@ -225,16 +225,12 @@ def upsample(x: Array, factor: int | tuple[int, ...], method: str = "nearest") -
 
 def attention(q: Array, k: Array, v: Array, heads: int, causal: bool = False) -> Array:
     """softmax(q k^T / sqrt(d)) v: q (..., T, E), k (..., S, E), v (..., S, F)."""
-
-    def by_head(x: Array) -> Array:  # (..., T, E) -> (..., heads, T, E / heads)
-        return jnp.swapaxes(x.reshape(*x.shape[:-1], heads, -1), -2, -3)
-
-    q, k, v = by_head(q), by_head(k), by_head(v)
-    scores = (q * q.shape[-1] ** -0.5) @ jnp.swapaxes(k, -1, -2)
+    q, k, v = (x.reshape(*x.shape[:-1], heads, -1).swapaxes(-2, -3) for x in (q, k, v))
+    scores = (q * q.shape[-1] ** -0.5) @ k.mT
     if causal:
-        seen = jnp.tril(jnp.ones(scores.shape[-2:], bool))
+        seen = jnp.tri(q.shape[-2], k.shape[-2], dtype=bool)
         scores = jnp.where(seen, scores, -jnp.inf)
-    y = jnp.swapaxes(jax.nn.softmax(scores) @ v, -2, -3)
+    y = (jax.nn.softmax(scores) @ v).swapaxes(-2, -3)
     return y.reshape(*y.shape[:-2], -1)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Self, dataclass_transform
 
 import jax
 import jax.numpy as jnp
@@ -17,9 +18,15 @@ STANDARD_NORMAL = initializers.normal(1.0)
 QUARTER = initializers.constant(0.25)
 
 
-@register_dataclass
-@dataclass
-class Dense:
+@dataclass_transform()
+class Module:
+    """A dataclass that is a pytree: its fields are its branches, or marked static."""
+
+    def __init_subclass__(cls) -> None:
+        register_dataclass(dataclass(cls))
+
+
+class Dense(Module):
     """y = x W^T + b over the last axis: x (..., I), weight (O, I), bias (O)."""
 
     weight: Array
@@ -34,7 +41,7 @@ class Dense:
         bias: bool = True,
         weight_init: Initializer = GLOROT_UNIFORM,
         bias_init: Initializer = initializers.zeros,
-    ) -> Dense:
+    ) -> Self:
         k1, k2 = jax.random.split(key)
         return cls(weight_init(k1, shape), bias_init(k2, shape[:1]) if bias else None)
 
@@ -43,9 +50,7 @@ class Dense:
         return y if self.bias is None else y + self.bias
 
 
-@register_dataclass
-@dataclass
-class Conv:
+class Conv(Module):
     """Cross-correlation: x (N, I, *S), weight (O, I / groups, *K), bias (O)."""
 
     weight: Array
@@ -68,7 +73,7 @@ class Conv:
         bias: bool = True,
         weight_init: Initializer = GLOROT_UNIFORM,
         bias_init: Initializer = initializers.zeros,
-    ) -> Conv:
+    ) -> Self:
         k1, k2 = jax.random.split(key)
         axes = len(shape) - 2
         return cls(
@@ -92,9 +97,7 @@ class Conv:
         return y if self.bias is None else y + channels(self.bias, y.ndim)
 
 
-@register_dataclass
-@dataclass
-class ConvTranspose:
+class ConvTranspose(Module):
     """The transpose of a convolution: x (N, I, *S), weight (I, O / groups, *K)."""
 
     weight: Array
@@ -119,7 +122,7 @@ class ConvTranspose:
         bias: bool = True,
         weight_init: Initializer = GLOROT_UNIFORM,
         bias_init: Initializer = initializers.zeros,
-    ) -> ConvTranspose:
+    ) -> Self:
         k1, k2 = jax.random.split(key)
         axes = len(shape) - 2
         return cls(
@@ -153,9 +156,7 @@ class ConvTranspose:
         return y if self.bias is None else y + channels(self.bias, y.ndim)
 
 
-@register_dataclass
-@dataclass
-class Embedding:
+class Embedding(Module):
     """Row i of weight (V, E) for every index i of x (...)."""
 
     weight: Array
@@ -167,16 +168,14 @@ class Embedding:
         shape: tuple[int, int],
         *,
         weight_init: Initializer = STANDARD_NORMAL,
-    ) -> Embedding:
+    ) -> Self:
         return cls(weight_init(key, shape))
 
     def __call__(self, x: Array) -> Array:
         return self.weight[x]
 
 
-@register_dataclass
-@dataclass
-class PRelu:
+class PRelu(Module):
     """x for x > 0, else weight * x: x (N, C, ...), weight (C) or (1)."""
 
     weight: Array
@@ -188,16 +187,14 @@ class PRelu:
         shape: tuple[int],
         *,
         weight_init: Initializer = QUARTER,
-    ) -> PRelu:
+    ) -> Self:
         return cls(weight_init(key, shape))
 
     def __call__(self, x: Array) -> Array:
         return jnp.where(x > 0, x, channels(self.weight, x.ndim) * x)
 
 
-@register_dataclass
-@dataclass
-class BatchNorm:
+class BatchNorm(Module):
     """Normalises each channel of x (N, C, ...) over the batch and the spatial axes.
 
     A call returns y and the layer itself, with its running statistics moved on if
@@ -222,7 +219,7 @@ class BatchNorm:
         weight_init: Initializer = initializers.ones,
         bias_init: Initializer = initializers.zeros,
         key: Array | None = None,
-    ) -> BatchNorm:
+    ) -> Self:
         k1, k2 = jax.random.split(jax.random.key(0) if key is None else key)
         return cls(
             weight_init(k1, (features,)) if affine else None,
@@ -233,7 +230,7 @@ class BatchNorm:
             momentum=momentum,
         )
 
-    def __call__(self, x: Array, training: bool) -> tuple[Array, BatchNorm]:
+    def __call__(self, x: Array, training: bool) -> tuple[Array, Self]:
         mean, var, layer = self.running_mean, self.running_var, self
         if training:
             axes = (0, *range(2, x.ndim))
@@ -257,9 +254,7 @@ class BatchNorm:
         return (1 - self.momentum) * running + self.momentum * lax.stop_gradient(new)
 
 
-@register_dataclass
-@dataclass
-class LayerNorm:
+class LayerNorm(Module):
     """Normalises x (..., F) over its last axis: weight (F), bias (F)."""
 
     weight: Array
@@ -276,7 +271,7 @@ class LayerNorm:
         weight_init: Initializer = initializers.ones,
         bias_init: Initializer = initializers.zeros,
         key: Array | None = None,
-    ) -> LayerNorm:
+    ) -> Self:
         k1, k2 = jax.random.split(jax.random.key(0) if key is None else key)
         shift = bias_init(k2, (features,)) if bias else None
         return cls(weight_init(k1, (features,)), shift, eps)
@@ -286,9 +281,7 @@ class LayerNorm:
         return y if self.bias is None else y + self.bias
 
 
-@register_dataclass
-@dataclass
-class RMSNorm:
+class RMSNorm(Module):
     """weight * x / sqrt(mean(x^2) + eps) over the last axis: weight (F)."""
 
     weight: Array
@@ -302,7 +295,7 @@ class RMSNorm:
         eps: float,
         weight_init: Initializer = initializers.ones,
         key: Array | None = None,
-    ) -> RMSNorm:
+    ) -> Self:
         key = jax.random.key(0) if key is None else key
         return cls(weight_init(key, (features,)), eps)
 
@@ -310,9 +303,7 @@ class RMSNorm:
         return rms_standardize(x, self.eps) * self.weight
 
 
-@register_dataclass
-@dataclass
-class GroupNorm:
+class GroupNorm(Module):
     """Normalises each of `groups` groups of channels of each example: x (N, C, ...)."""
 
     weight: Array
@@ -330,7 +321,7 @@ class GroupNorm:
         weight_init: Initializer = initializers.ones,
         bias_init: Initializer = initializers.zeros,
         key: Array | None = None,
-    ) -> GroupNorm:
+    ) -> Self:
         k1, k2 = jax.random.split(jax.random.key(0) if key is None else key)
         shape = (features,)
         return cls(weight_init(k1, shape), bias_init(k2, shape), groups, eps)

@@ -11,6 +11,8 @@ import optax
 from jax import Array, lax
 from jax.tree_util import keystr, tree_map_with_path
 
+Arrays = dict[str, Array]  # by name
+
 
 def copy_tree(tree: Any) -> Any:
     """The same leaves in new objects, which may be assigned to."""
@@ -18,7 +20,7 @@ def copy_tree(tree: Any) -> Any:
 
 
 @jax.jit
-def select(data: dict[str, Array], rows: Array) -> dict[str, Array]:
+def select(data: Arrays, rows: Array) -> Arrays:
     """The batch that holds some examples."""
     return {name: values[rows] for name, values in data.items()}
 
@@ -76,7 +78,7 @@ def in_bfloat16(loss: Callable[..., Any]) -> Callable[..., Any]:
     def is_statistic(keys: Any) -> bool:
         return keystr(keys).endswith((".running_mean", ".running_var"))
 
-    def run(model: Any, batch: dict[str, Array], **given: Any) -> Any:
+    def run(model: Any, batch: Arrays, **given: Any) -> Any:
         training = given.get("training", False)
 
         def half(keys: Any, leaf: Array) -> Array:
