@@ -67,7 +67,10 @@ class GaussianNoise(Noise):
 
 
 class Bernoulli(Noise):
-    """1 with probability x, else 0: a sample, in evaluation too. Passes no gradient. Shapes: x (...) -> y (...)."""
+    """1 with probability x, else 0: a sample, in evaluation too; never 1 below 0, always 1 above 1. Passes no gradient.
+
+    Shapes: x (...) -> y (...).
+    """
 
     name: ClassVar[str] = "bernoulli"
     always: ClassVar[bool] = True

@@ -167,7 +167,8 @@ def predict(
 
 def _in_words(graph: Graph, found: dict[str, Array], memory: Memory) -> Prediction:
     """Outputs in the units of their targets, and the classes they stand for."""
-    results, classes = dict(found), {}
+    results = {name: found[name] for name in graph.outputs if name in found}  # in the order of the spec
+    classes: dict[str, Array] = {}
     for pair in pairs(graph):
         if pair.output not in found:
             continue

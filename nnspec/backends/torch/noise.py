@@ -48,4 +48,5 @@ def gaussian_noise(use: OpUse, x: str) -> str:
 def bernoulli(use: OpUse, x: str) -> str:
     if use.deterministic:
         return f"({x} >= 0.5).to({x}.dtype) + 0.0 * {x}"
-    return f"torch.bernoulli({x}.detach()) + 0.0 * {x}"
+    # torch.bernoulli refuses what is not a probability, which a normalised example of a test part need not be.
+    return f"torch.bernoulli({x}.detach().clamp(0, 1)) + 0.0 * {x}"
