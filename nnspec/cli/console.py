@@ -37,6 +37,7 @@ EXTRAS = {
     "scipy": "data",
     "joblib": "data",
     "PIL": "data",
+    "tensorboard": "tensorboard",
     "optuna": "tune",
 }
 

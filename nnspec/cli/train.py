@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -16,12 +16,16 @@ from nnspec.cli.specs import load
 from nnspec.views.numbers import measured, seconds_in_words
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.progress import Progress, TaskID
 
     from nnspec.compiler import Spec
     from nnspec.train import Epoch, Result, Start
     from nnspec.train.saving import Every
+    from nnspec.train.tensorboard import Board
 
+T = TypeVar("T")
 NEWEST = "\0newest"  # `--resume` without a run; no path is called that
 
 
@@ -52,6 +56,7 @@ def every_given(ctx: click.Context, param: click.Parameter, value: str | None) -
     callback=every_given,
     help="30s, 5m, 1h, 100steps or 2epochs (default: 2s, or less often where a save takes long).",
 )
+@click.option("--log", type=click.Choice(["tensorboard"]), help="Write curves for TensorBoard as well, beside metrics.")
 @click.option("--debug-nans", is_flag=True, help="Look at every gradient for NaN and infinities: half as fast or less.")
 @click.option("--allow-memory", is_flag=True, help="Start even where the memory is estimated not to suffice.")
 @click.option("--plan", metavar="WORDS", default="", help="Override what is chosen for the backend (see -v).")
@@ -66,6 +71,7 @@ def command(
     epochs: int | None,
     run_dir: Path | None,
     checkpoint_every: Every | None,
+    log: str | None,
     debug_nans: bool,
     allow_memory: bool,
     plan: str,
@@ -103,6 +109,10 @@ def command(
     with ExitStack() as stack:
         show = Bar(stack, verbose) if sys.stderr.isatty() else Lines(verbose)
         told: dict[str, Any] = {"on_start": show.start, "on_epoch": show.epoch, "on_step": show.step}
+        board = _board(stack) if log is not None else None
+        if board is not None:
+            told["on_start"] = _both(show.start, board.start)
+            told["on_epoch"] = _both(show.epoch, board.epoch)
         told.update(checkpoint_every=checkpoint_every, debug_nans=debug_nans, allow_memory=allow_memory)
         if run is not None:
             result = go_on(run, **told)
@@ -110,6 +120,8 @@ def command(
             assert spec is not None
             options: dict[str, Any] = {"device": device, "dtype": dtype, "seed": seed, "epochs": epochs}
             result = train(spec, backend or "numpy", **options, run_dir=run_dir, wishes=wishes, **told)
+        if board is not None:
+            board.result(result)
     _tell(result)
 
 
@@ -142,6 +154,23 @@ def _subject(
         words = " ".join([file, *said] if file else said)
         raise Failure(f"{resume} has a spec and settings, which {words} cannot change", help=f"--resume {resume} alone")
     return Path(resume), None
+
+
+def _board(stack: ExitStack) -> Board:
+    """What writes for TensorBoard. ModuleNotFoundError, before anything is trained, where that is not installed."""
+    from nnspec.train.tensorboard import Board
+
+    board = Board()
+    stack.callback(board.close)
+    return board
+
+
+def _both(one: Callable[[T], None], other: Callable[[T], None]) -> Callable[[T], None]:
+    def call(what: T) -> None:
+        one(what)
+        other(what)
+
+    return call
 
 
 def _tell(result: Result) -> None:
