@@ -284,3 +284,61 @@ def test_every_definition_is_carried_with_all_that_it_needs(tmp_path: Path) -> N
             lines = ["from __future__ import annotations", imports("\n".join(texts)), *texts]
             (tmp_path / f"{name}_{form}.py").write_text("\n".join(lines) + "\n")
     assert not ruff(tmp_path, "check", "--select", "F")
+
+
+# What a file that is compiled to be read writes out for the model: layers with some options, of every rank, mixed uses.
+READ = {
+    "images": """
+        model Images {
+            input x: float32[4, 9, 9]
+            target y: class(3)
+            h = x -> conv(6, 3, padding = 1, groups = 2) -> batch_norm -> relu -> max_pool(3, stride = 2, padding = 1)
+                  -> conv(6, [3, 1], padding = [1, 0], bias = false, dilation = 2) -> batch_norm -> relu -> avg_pool(2)
+            output z = h -> flatten -> dense(8, bias = false) -> layer_norm -> dense(3)
+        }
+    """,
+    "signals": """
+        block Unit(x; conv1) { x -> conv1: conv(conv1, 3, stride = 2) -> batch_norm(eps = 1e-3) -> relu }
+        model Signals {
+            input x: float32[4, 32]
+            target y: class(3)
+            h = x -> Unit(4) -> max_pool(2) -> body: (Unit(5) -> repeat(1, dense(3)))
+            output z = h -> max_pool(2, stride = 1) -> flatten -> dense(6) -> batch_norm(momentum = 0.2) -> dense(3)
+        }
+    """,
+    "tokens": """
+        model Tokens {
+            input x: class(7)[5]
+            target y: class(7)[5]
+            h = x -> embedding(7, 8) -> layer_norm(eps = 1e-6) -> self_attention(2, causal = true)
+            output z = h -> (for i in 1..3 { dense(8, weight_init = normal(0.1)) -> layer_norm })
+                -> dense(7) -> transpose
+        }
+    """,
+}
+
+
+@pytest.mark.parametrize("spec", READ)
+def test_a_file_that_is_read_says_what_numpy_says(spec: str, tmp_path: Path) -> None:
+    from nnspec.backends.jax.driver import Driver
+    from nnspec.backends.jax.emit import emit
+
+    train = "\ntrain { minimize = cross_entropy(z, y, axis = AXIS); optimizer = adamw(0.1); steps = 3; batch = 4 }"
+    graph = graph_of(READ[spec] + train.replace("AXIS", "0" if spec == "tokens" else "-1"))
+    path = tmp_path / "read.py"
+    path.write_text(emit(graph))
+    assert not ruff(tmp_path, "check") and not ruff(tmp_path, "format", "--check")
+    found = Driver(path, dtype="float64", device="cpu")
+    (numpy,) = open_drivers(graph, ("numpy",), "float64", "cpu", 1, tmp_path).values()
+    batch = random_batch(graph, 5, 0, "float64")
+    for driver in (numpy, found):
+        driver.load(started(graph))
+    assert_same(found.outputs(batch), numpy.outputs(batch), "outputs in evaluation")
+    (value, gradients), (wanted, theirs) = found.gradients(batch), numpy.gradients(batch)
+    np.testing.assert_allclose(value, wanted, rtol=1e-10)
+    assert_same(gradients, theirs, "gradients")
+    assert_same(found.state(), numpy.state(), "running statistics")
+    order, rates = np.array([[0, 1, 2], [2, 3, 4]]), np.full((2, 1), 0.01)
+    losses = [driver.train_steps(batch, order, rates, first_step=1) for driver in (numpy, found)]
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-8)
+    assert found.optimizer_state().keys() == numpy.optimizer_state().keys()
