@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nnspec.backends import BACKENDS
-from nnspec.diagnostics import Diagnostic, Reporter, SpecError
+from nnspec.diagnostics import Diagnostic, Reporter, SpecError, TooManyErrors
 from nnspec.loader import load_program, whole
 from nnspec.passes.allow import check_allowed, without_allowed
 from nnspec.passes.domains import Domain, find_domains
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from nnspec.passes.program import Program
     from nnspec.syntax import nodes
 
+MOST_ERRORS = 200  # of one compilation
 TEXT = "<text>"  # how diagnostics name a spec that came as text
 
 
@@ -44,17 +45,20 @@ def check(
     set: Mapping[str, object] | None = None,
 ) -> Check:
     """Checks a file (or `text`): all its models, or the one named. Never raises for what a spec holds."""
-    reporter, sources = Reporter(), dict[str, str]()
+    reporter, sources = Reporter(MOST_ERRORS), dict[str, str]()
     path, text = _named(source, text)
-    program = load_program(path, reporter, sources, text=text, settings=set)
-    specs: dict[str, Spec] = {}
-    if program is not None:
-        resolve(program, reporter)
-        domains = find_domains(program, reporter)
-        for declared in _chosen(program, model, reporter):
-            graph = elaborate(program, declared, None, reporter)
-            if graph is not None:
-                specs[declared.name.id] = Spec(graph, program, (), set or {}, domains)
+    program, specs = None, dict[str, Spec]()
+    try:
+        program = load_program(path, reporter, sources, text=text, settings=set)
+        if program is not None:
+            resolve(program, reporter)
+            domains = find_domains(program, reporter)
+            for declared in _chosen(program, model, reporter):
+                graph = elaborate(program, declared, None, reporter)
+                if graph is not None:
+                    specs[declared.name.id] = Spec(graph, program, (), set or {}, domains)
+    except TooManyErrors:
+        _leave(reporter)
     found = _finished(program, reporter, sources)
     for spec in specs.values():
         spec.diagnostics = found
@@ -75,15 +79,18 @@ def load(
     `{"width": 8, "train.epochs": 5}`; a string is parsed as an expression of the language. Raises SpecError with
     every diagnostic found.
     """
-    reporter, sources = Reporter(), dict[str, str]()
+    reporter, sources = Reporter(MOST_ERRORS), dict[str, str]()
     path, text = _named(source, text)
-    program = load_program(path, reporter, sources, text=text, settings=set)
-    graph, domains = None, dict[str, Domain]()
-    if program is not None:
-        resolve(program, reporter)
-        domains = find_domains(program, reporter)
-        declared = _one(program, model, reporter)
-        graph = elaborate(program, declared, None, reporter) if declared is not None else None
+    program, graph, domains = None, None, dict[str, Domain]()
+    try:
+        program = load_program(path, reporter, sources, text=text, settings=set)
+        if program is not None:
+            resolve(program, reporter)
+            domains = find_domains(program, reporter)
+            declared = _one(program, model, reporter)
+            graph = elaborate(program, declared, None, reporter) if declared is not None else None
+    except TooManyErrors:
+        _leave(reporter)
     found = _finished(program, reporter, sources)
     if program is None or graph is None or reporter.failed:
         raise SpecError(found, sources)
@@ -221,6 +228,13 @@ def _backend(name: str, part: str) -> Any:
     from importlib import import_module
 
     return import_module(f"nnspec.backends.{name}.{part}")
+
+
+def _leave(reporter: Reporter) -> None:
+    """After the last error that is shown: says that there may be more."""
+    reporter.limit = None
+    last = reporter.sorted()[-1].span
+    reporter.error("E0120", last, f"more than {MOST_ERRORS} errors: the rest was not checked")
 
 
 def _finished(program: Program | None, reporter: Reporter, sources: Mapping[str, str]) -> tuple[Diagnostic, ...]:

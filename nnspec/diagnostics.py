@@ -29,8 +29,26 @@ class Label(Record):
     text: str
 
 
+class Edit(Record):
+    """The text of `span` becomes `text`; an empty span is a place to put it in."""
+
+    span: Span
+    text: str
+
+
+class Fix(Record):
+    """A change that was tried: with it, what it mends is gone and nothing new is wrong.
+
+    `safe` ones can only have been meant so and are applied by `nnspec check --fix`; of the others the author chooses.
+    """
+
+    message: str
+    edits: tuple[Edit, ...]
+    safe: bool = True
+
+
 class Diagnostic(Record):
-    """One thing to say. `severity` is "error" or "warning"; `code` is E0301 or W0103."""
+    """One thing to say. `severity` is "error" or "warning"; `code` is E0301 or W0103. `fixes`: see `nnspec.fixes`."""
 
     code: str
     message: str
@@ -38,6 +56,7 @@ class Diagnostic(Record):
     labels: tuple[Label, ...] = ()
     help: str = ""
     severity: str = "error"
+    fixes: tuple[Fix, ...] = ()
 
 
 class SpecError(Exception):
@@ -53,10 +72,16 @@ class SpecError(Exception):
         self.sources = sources or {}
 
 
+class TooManyErrors(Exception):
+    """More errors than anyone reads: each of the next would cost as much time again."""
+
+
 class Reporter:
     """Collects diagnostics; each stage gets one and adds to it. Equal ones are kept once."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int | None = None) -> None:
+        self.limit = limit  # errors after which it raises TooManyErrors
+        self.errors = 0
         self.diagnostics: list[Diagnostic] = []
         self._seen: set[tuple[str, Span, str]] = set()
 
@@ -71,6 +96,9 @@ class Reporter:
         if key not in self._seen:
             self._seen.add(key)
             self.diagnostics.append(diagnostic)
+            self.errors += diagnostic.severity == "error"
+            if self.limit is not None and self.errors > self.limit:
+                raise TooManyErrors
 
     @property
     def failed(self) -> bool:

@@ -16,6 +16,7 @@ from nnspec.suggest import did_you_mean, either
 from nnspec.syntax import nodes, parse, parse_value
 
 LIMIT = 1 << 20  # bytes of one file: a spec is written by hand
+LONGEST = 1000  # characters of a path
 DEPTH = 16  # files in a chain of imports
 VERSION = 1  # of the language
 
@@ -100,6 +101,10 @@ class _Loader:
         target = os.path.normpath(os.path.join(os.path.dirname(path), wanted))
         if "\0" in wanted or not wanted:
             self.reporter.error("E0501", span, "an import names a file", help='as in import "blocks.nn"')
+            return None
+        if len(wanted) > LONGEST:
+            message = f"the path of an import has at most {LONGEST} characters, this has {len(wanted):,}"
+            self.reporter.error("E0501", span, message)
             return None
         real = os.path.realpath(target)
         if os.path.isabs(wanted) or os.path.commonpath([self.root, real]) != self.root:

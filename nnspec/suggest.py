@@ -7,6 +7,7 @@ PyTorch, Keras or the literature are translated first (`Linear` is `dense`, `kai
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 # Words of other frameworks and papers, in lower case without underscores, and what they are called here.
@@ -131,10 +132,15 @@ def distance(a: str, b: str, limit: int) -> int:
     return min(previous[-1], limit + 1)
 
 
+MOST_CANDIDATES = 2000  # of names that are compared letter by letter: beyond, those that begin alike
+
+
 def nearest(name: str, known: Iterable[str], count: int = 3) -> tuple[str, ...]:
     """The known names near enough to `name` to be meant by it, nearest first, at most `count`."""
     word = _plain(name)
     candidates = list(dict.fromkeys(known))
+    if len(candidates) > MOST_CANDIDATES:
+        candidates = [c for c in candidates if c[:1] == name[:1]][:MOST_CANDIDATES]
     meant = [n for n in SYNONYMS.get(word, ()) if n in candidates]
     limit = 1 if len(word) <= 4 else 2 if len(word) <= 8 else 3
     ranked: list[tuple[int, str]] = []
@@ -153,6 +159,12 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
     """`did you mean dense?` or, when nothing is near, `otherwise`."""
     names = nearest(name, known)
     return f"did you mean {either(names)}?" if names else otherwise
+
+
+def meant(help: str) -> tuple[str, ...]:
+    """The names that a help made by `did_you_mean` asks for, nearest first; none for any other help."""
+    match = re.match(r"did you mean ([^`?]+)\?", help)
+    return tuple(re.split(r", | or ", match[1])) if match else ()
 
 
 def either(names: Iterable[str]) -> str:

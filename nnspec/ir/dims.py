@@ -21,6 +21,12 @@ _Monomial = tuple[_Atom, ...]  # sorted; () is the constant term
 _Terms = dict[_Monomial, int]
 
 
+class Overlong(Exception):
+    """An expression of open sizes grew beyond what anyone could read, or time allows."""
+
+    message = "an expression of open sizes grows too long here"
+
+
 class Dim:
     """An open size in normal form; an operation whose result is a whole number returns an int.
 
@@ -28,9 +34,10 @@ class Dim:
     writes it: `(H - 5) // 2 + 1`. `(16*H - 1) // 2 + 1` is `8 * H`. Sizes have no order: see `is_at_least`.
     """
 
-    __slots__ = ("_hash", "_terms")
+    __slots__ = ("_hash", "_terms", "weight")
     _terms: _Terms
     _hash: int
+    weight: int  # how many factors it is written with, those inside of divisions too
 
     @staticmethod
     def symbol(name: str) -> Dim:
@@ -62,6 +69,8 @@ class Dim:
         if not isinstance(other, int | Dim):
             return NotImplemented
         terms: _Terms = {}
+        if len(self._terms) * len(_terms(other)) > _MOST_WEIGHT:
+            raise Overlong
         for m1, c1 in self._terms.items():
             for m2, c2 in _terms(other).items():
                 monomial = tuple(sorted(m1 + m2, key=_atom_text))
@@ -221,7 +230,26 @@ def _dim(terms: _Terms) -> Dim:
     dim = Dim.__new__(Dim)
     dim._terms = terms
     dim._hash = hash(frozenset(terms.items()))
+    dim.weight = len(terms)
+    for monomial in terms:
+        for atom in monomial:
+            for part in atom[1:]:
+                dim.weight += part.weight if isinstance(part, Dim) else 0
+        dim.weight += len(monomial)
+    if dim.weight > _MOST_WEIGHT:
+        raise Overlong
     return dim
+
+
+_MOST_WEIGHT = 20_000
+_READABLE, _BITS = 500, 128  # of one size: weight, and bits of its coefficients
+
+
+def overlong(size: Size | float) -> bool:
+    """Whether a size is too long an expression to go on with."""
+    if not isinstance(size, Dim):
+        return False
+    return size.weight > _READABLE or any(c.bit_length() > _BITS for c in size._terms.values())
 
 
 def _size(terms: _Terms) -> Size:

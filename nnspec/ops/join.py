@@ -78,6 +78,9 @@ class Stack(Op):
         return TensorType(first.dtype, shape, batched(*inputs), first.classes)
 
 
+MOST_PARTS = 10_000  # each is a tensor of the model
+
+
 class Split(Op):
     """An axis cut into pieces, in order. Shapes: x (..., N, ...) -> y1 (..., N1, ...), y2 (..., N2, ...), ...
 
@@ -117,6 +120,8 @@ class Split(Op):
                 constraint="C2",
                 help=_uneven_split(size, self.parts),
             )
+        if self.parts > MOST_PARTS:
+            raise ShapeError(f"split gives at most {MOST_PARTS:,} parts, not {self.parts:,}", code="E0309")
         return (each,) * self.parts
 
 

@@ -65,7 +65,10 @@ class Blocks(Calls):
         given: dict[str, nodes.Expr] = dict(by_name)
         while free and positional and self.kind(positional[0], scope) in ("tensor", "poison"):
             given[free.pop(0)] = positional.pop(0)
-        failed = False
+        failed = len(piped) > len(places)
+        if failed and not self.damaged:
+            self.error("E0208", node, f"{name} takes {len(places) or 'no'} tensors, the pipe brings {len(piped)}")
+        self.broken |= failed
         settings: dict[str, Thunk] = {}
         for index, expr in enumerate(positional):
             if self.kind(expr, scope) == "tensor" and not free:

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from nnspec.diagnostics import Label, Reporter, Span
+from nnspec.ir.dims import Overlong, overlong
 from nnspec.ir.graph import Graph, Item, Module, Parameter, Value
-from nnspec.ir.types import TensorType
+from nnspec.ir.types import TensorType, product
 from nnspec.ops import registry
 from nnspec.passes.naming import NameScope
 from nnspec.passes.numbers import NumberError
@@ -17,7 +18,9 @@ from nnspec.passes.scope import At, FileScope, Instance, Scope
 from nnspec.syntax import nodes
 
 MAX_NODES = 100_000
+MAX_STEPS = 400_000  # expressions evaluated, entries of lists compared
 MAX_SIZE = 2**31 - 1
+MAX_AXES = 32  # of a tensor: what NumPy, PyTorch and JAX all have
 MAX_PARAMETERS = 10**12
 MAX_DEPTH = 300  # of expressions inside expressions, blocks inside blocks
 
@@ -50,8 +53,11 @@ class Context:
         self.active: list[tuple[object, str]] = []  # blocks being traced, to refuse one that uses itself
         self.files: dict[str, FileScope] = {}
         self.spans: list[Span] = []  # of the call being made, for ops that lowering adds
+        self.now = program.main.span  # of what is worked out now
         self.depth = 0
         self.count = 0
+        self.room = MAX_NODES - program.operations  # operations that the models before this one have left over
+        self.together = " in all models of a file" if program.operations else ""
         self.repeats = 1  # product of the lengths of the loops around
         self.total = 0  # parameters so far
         self.failed = program.reported
@@ -148,15 +154,24 @@ class Context:
     def grow(self, span: Span, by: int = 1) -> None:
         """Counts what was built."""
         self.count += by
-        if self.count > MAX_NODES:
-            self.give_up(
-                "E0309",
-                span,
-                f"the model has more than {MAX_NODES:,} operations",
-                "fewer repetitions, or smaller blocks",
-            )
+        if self.count > self.room:
+            message = f"the model has more operations than {MAX_NODES:,}{self.together}"
+            self.give_up("E0309", span, message, "fewer repetitions, or smaller blocks")
+
+    def work(self, node: nodes.Node, by: int = 1) -> None:
+        """Counts what was computed, also where nothing is built: loops of numbers end, too."""
+        self.now = node.span
+        self.program.steps += by
+        if self.program.steps > MAX_STEPS:
+            message = f"the file takes more than {MAX_STEPS:,} steps to work out"
+            self.give_up("E0309", node.span, message, "fewer repetitions, or shorter lists")
 
     def check_type(self, type: TensorType, span: Span) -> bool:
+        if type.rank > MAX_AXES:
+            self.error("E0309", span, f"a tensor has at most {MAX_AXES} axes, this has {type.rank:,}")
+            return False
+        if any(not isinstance(size, int) for size in type.shape) and overlong(product(type.shape)):
+            raise Overlong
         for size in type.shape:
             if isinstance(size, int) and size > MAX_SIZE:
                 self.error("E0309", span, f"a size of {size:,} is beyond the largest, {MAX_SIZE:,}")

@@ -24,6 +24,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nnspec.diagnostics import Reporter
+from nnspec.ir.dims import Overlong
 from nnspec.ir.graph import Graph, Module
 from nnspec.passes import cost
 from nnspec.passes.context import MAX_NODES, Frame, GiveUp
@@ -40,9 +41,14 @@ COSTS = ("parameters", "macs", "flops", "memory")
 
 
 def elaborate(
-    program: Program, model: nodes.Model, overrides: Mapping[str, object] | None, reporter: Reporter
+    program: Program,
+    model: nodes.Model,
+    overrides: Mapping[str, object] | None,
+    reporter: Reporter,
+    *,
+    partial: bool = False,
 ) -> Graph | None:
-    """The typed graph of `model`, or None after reporting why there is none.
+    """The typed graph of `model`, or None after reporting why there is none (with `partial`, what there is of it).
 
     `overrides` are `--set` values by name (syntax trees or plain values); those of the program apply too.
     """
@@ -50,7 +56,9 @@ def elaborate(
     sys.setrecursionlimit(max(limit, 20_000))
     gc.disable()  # a tree of small objects: collecting while it grows doubles the time
     try:
-        return Elaborator(program, reporter, {**program.settings, **(overrides or {})}).model(model)
+        elaborator = Elaborator(program, reporter, {**program.settings, **(overrides or {})})
+        graph = elaborator.model(model)
+        return elaborator.graph if graph is None and partial else graph
     finally:
         sys.setrecursionlimit(limit)
         if collecting:
@@ -62,6 +70,7 @@ class Elaborator(TrainBlock):
 
     def model(self, model: nodes.Model) -> Graph | None:
         self.requirements, self.unsettled, self.declared, self.skipped = [], {}, [], {}
+        self.lists = {}
         root = Module("model", model.name.id, model, "", "", None, model.span)
         self.graph = Graph(root)
         self.graph.path = self.program.main.path
@@ -69,9 +78,9 @@ class Elaborator(TrainBlock):
         self.active.append((model, model.name.id))
         self.frames.append(Frame(root, NameScope(root, reserved=reserved_names(model.body)), None))
         try:
-            least = Estimate(self.program).declared(model)
-            if least > MAX_NODES:
-                message = f"the model has at least {least:,} operations, the most is {MAX_NODES:,}"
+            least = Estimate(self.program, self.overrides).declared(model)
+            if least > self.room:
+                message = f"the model has at least {least:,} operations, the most is {MAX_NODES:,}{self.together}"
                 self.give_up("E0309", model.name.span, message, "fewer repetitions, or smaller blocks")
             self._settings(model, scope)
             self.statements(model.body, scope)
@@ -80,6 +89,11 @@ class Elaborator(TrainBlock):
             self._finish(model, scope)
         except GiveUp:
             return None
+        except Overlong as error:
+            self.error("E0309", self.now, error.message, help="fewer open sizes, or sizes written as numbers")
+            return None
+        finally:
+            self.program.operations += self.count
         if self.broken:
             return None
         if sys.flags.dev_mode:  # python -X dev: the compiler checks itself

@@ -22,6 +22,7 @@ class Expressions(Indexing):
             self.broken = True
             return POISON
         self.deepen(expr)
+        self.work(expr)
         value = _EVALUATE[type(expr)](self, expr, scope)
         self.depth -= 1
         return value

@@ -22,6 +22,7 @@ class Fields(Sharing):
         if name.id in scope.names and name.id in scope.spans and scope.spans[name.id] != name.span:
             first = Label(scope.spans[name.id], "first here")
             self.error("E0204", name, f"{name.id} is named twice", labels=(first,), help="each name is given once")
+            scope.names[name.id] = POISON  # which of the two a later line means cannot be told
             return
         scope.names[name.id] = value
         scope.spans[name.id] = name.span
@@ -53,7 +54,8 @@ class Fields(Sharing):
         shape = [self.size(size, scope, "a size") for size in type.sizes or ()]
         if any(s is None for s in shape):
             return None
-        return TensorType(type.dtype, tuple(s for s in shape if s is not None), batched, classes)
+        found_type = TensorType(type.dtype, tuple(s for s in shape if s is not None), batched, classes)
+        return found_type if self.check_type(found_type, type.span) else None
 
     def size(self, expr: nodes.Expr, scope: Scope, what: str) -> int | Dim | None:
         """A whole number >= 1 or an open size."""

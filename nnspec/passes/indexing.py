@@ -16,7 +16,8 @@ from nnspec.passes.scope import POISON, Instance, Poisoned, Recipe, Scope, Sever
 from nnspec.suggest import did_you_mean
 from nnspec.syntax import nodes
 
-MAX_ITEMS = 100_000  # of a range or list
+MAX_ITEMS = 100_000  # of a range
+MAX_ENTRIES = 2**19  # numbers of a list, those of the lists in it too: what a file has room for
 
 
 class Indexing(Operators):
@@ -35,7 +36,23 @@ class Indexing(Operators):
                     help="concat and stack join tensors",
                 )
                 return POISON
+        return self._bounded(values, expr)
+
+    def _bounded(self, values: tuple[Any, ...], expr: nodes.List) -> Any:
+        """Lists of lists of lists: each names the one before twice, and a few lines are more than any memory."""
+        entries = sum(map(self._entries, values))
+        if entries > MAX_ENTRIES:
+            self.give_up("E0309", expr.span, f"a list has at most {MAX_ENTRIES:,} numbers, this has {entries:,}")
+        if any(isinstance(v, tuple) for v in values):
+            self.lists[id(values)] = (values, entries)
         return values
+
+    def _entries(self, value: Any) -> int:
+        if not isinstance(value, tuple):
+            return 1
+        return self.lists[id(value)][1] if id(value) in self.lists else sum(map(self._entries, value))
+
+    lists: dict[int, tuple[tuple[Any, ...], int]]  # lists of lists by id: themselves, so that ids stay, and numbers
 
     def range_value(self, expr: nodes.Range, scope: Scope) -> Any:
         ends = [self.number(end, scope, "the end of a range") for end in (expr.start, expr.stop)]

@@ -25,6 +25,7 @@ class Layers(Skipping):
             self.broken = True
             return POISON
         self.deepen(expr)
+        self.work(expr)
         value = self._through(expr, scope, x, at)
         self.depth -= 1
         return value

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from nnspec.ir.dims import Dim, dim_max, dim_min, divide_exactly, is_at_least, same
+from nnspec.ir.dims import Dim, Overlong, dim_max, dim_min, divide_exactly, is_at_least, overlong, same
 
 Scalar = int | float | Dim
 
@@ -81,6 +81,8 @@ def binary(op: str, left: Any, right: Any) -> Any:
         return _checked(_ARITHMETIC[op](left, right))
     except ZeroDivisionError:
         raise NumberError("division by zero") from None
+    except Overlong as error:
+        raise NumberError(error.message, "name parts of it as sizes of their own: dim H, W") from None
     except OverflowError:
         raise NumberError(f"{show(left)} {op} {show(right)} is too large a number") from None
 
@@ -91,6 +93,8 @@ def _checked(value: Any) -> Scalar:
     if isinstance(value, int) and value.bit_length() > BITS:
         raise NumberError("the result is too large a number")
     assert isinstance(value, int | float | Dim)
+    if isinstance(value, Dim) and overlong(value):
+        raise Overlong
     return value
 
 
@@ -257,5 +261,7 @@ def function(name: str, values: list[Any]) -> Any:
         raise NumberError(f"{name} takes {'one number' if count else 'one number or more'}, got {len(values)}")
     try:
         return _checked(apply(*values))
+    except Overlong as error:
+        raise NumberError(error.message) from None
     except (ValueError, OverflowError):
         raise NumberError(f"{name}({', '.join(map(show, values))}) has no finite value") from None

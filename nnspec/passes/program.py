@@ -39,6 +39,8 @@ class Program:
         self.settings: dict[str, object] = dict(settings or {})
         self.poisoned: set[int] = set()
         self.reported: set[tuple[str, Span]] = set()  # (code, place) of what the models of the file said so far
+        self.operations = 0  # of the models elaborated so far
+        self.steps = 0  # expressions evaluated so far
         self.untrained: set[int] = set()  # ids of models whose names an unnamed `train` of their file does not mean
         self.sources: Mapping[str, str] = {}  # texts by path, for help that quotes what was written
         self._tables: dict[str, dict[type, dict[str, object]]] = {}

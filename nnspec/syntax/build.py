@@ -294,7 +294,7 @@ class Builder:
     def rule_if(self, span: Span, kids: Kids) -> nodes.If:
         condition, then, *rest = kids
         otherwise = rest[0] if rest else None
-        if isinstance(otherwise, nodes.If):
+        if isinstance(otherwise, nodes.If | nodes.Poison):  # `else if`, and one that was nested too deep
             otherwise = nodes.Body(otherwise.span, (), otherwise)
         return nodes.If(span, condition, then, otherwise)
 
