@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nnspec.diagnostics import Diagnostic, Label, Span
+from nnspec.diagnostics import Diagnostic, Fix, Label, Span
 
 WIDTH = 140  # longest source line shown whole; longer ones are cut round what is underlined
 TAB = "    "
@@ -212,9 +212,16 @@ def as_dicts(diagnostics: Iterable[Diagnostic]) -> list[dict[str, object]]:
             **_place(d.span),
             "labels": [{"text": label.text, **_place(label.span)} for label in d.labels],
             "help": d.help,
+            "fixes": [_fix(fix) for fix in d.fixes],
         }
         for d in in_order(diagnostics)
     ]
+
+
+def _fix(fix: Fix) -> dict[str, object]:
+    """What an editor needs for a quick fix."""
+    edits = [{**_place(edit.span), "text": edit.text} for edit in fix.edits]
+    return {"message": fix.message, "safe": fix.safe, "edits": edits}
 
 
 def to_json(diagnostics: Iterable[Diagnostic]) -> str:

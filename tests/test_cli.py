@@ -88,7 +88,7 @@ def test_json_is_a_list_with_positions_from_one(cli: Cli, here: Path) -> None:
     assert code == 1
     assert [d["line"] for d in found] == [3, 4]
     assert set(found[0]) == {
-        *("code", "severity", "message", "path", "line", "column", "end_line", "end_column", "labels", "help")
+        *("code", "severity", "message", "path", "line", "column", "end_line", "end_column", "labels", "fixes", "help")
     }
 
 

@@ -47,7 +47,7 @@ def test_titles_are_different_and_entries_are_whole() -> None:
 def spec(lines: str) -> str:
     """Lines of a model become a file; a file without a model gets one."""
     model = "model M {\n    input x: float32[1, 8, 8]\n    output y = x -> dense(1)\n}\n"
-    if re.match(r"(model|nnspec)\b", lines) or "\nmodel" in lines:
+    if re.match(r"(model|nnspec|import)\b", lines) or "\nmodel" in lines:
         return lines + "\n"
     if re.match(r"(let|block|data|train)\b", lines) and "\noutput" not in lines:
         return model + lines + "\n"

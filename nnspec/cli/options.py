@@ -22,7 +22,10 @@ def settings_given(ctx: click.Context, param: click.Parameter, values: tuple[str
         name, equals, text = value.partition("=")
         if not equals or not name.strip() or not text.strip():
             raise click.BadParameter(f"{value!r} is not of the form NAME=VALUE, as in --set width=8", ctx, param)
-        found[name.strip()] = text.strip()
+        name = name.strip()
+        if name in found:
+            raise click.BadParameter(f"{name} is set twice, to {found[name]} and to {text.strip()}", ctx, param)
+        found[name] = text.strip()
     return found
 
 

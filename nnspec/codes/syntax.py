@@ -115,6 +115,13 @@ CODES = {
         "too many errors to read on",
         "After so many syntax errors the rest of the file would only give echoes. Correct the first ones.",
     ),
+    "E0121": Code(
+        "a file that is no spec",
+        "Hardly a line can be read, and none begins as those of specs do: the file is in another language, such as "
+        "Python. nnspec compiles specs to Python; it does not read it.",
+        "import torch\nfrom torch import nn\n\nclass model(nn.Module):\n    pass",
+        "model Net { input x: float32[4]; output y = x -> dense(1) }",
+    ),
     "W0101": Code(
         "a comment that allows nothing",
         "`# nnspec: allow(W0301)` silences a warning: on its line and all that begins there, in the whole file where "

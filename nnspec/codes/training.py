@@ -134,4 +134,10 @@ CODES = {
         _NET + "train { minimize = mse(y, t); optimizer = adam(1); batch = 8; epochs = 3 }",
         _NET + "train { minimize = mse(y, t); optimizer = adam(1e-3); batch = 8; epochs = 3 }",
     ),
+    "W0405": Code(
+        "training without an end",
+        "`epochs` or `steps` says how long to train. `nnspec train` takes `--epochs` in their place.",
+        _NET + "train { minimize = mse(y, t); optimizer = sgd(0.1); batch = 8 }",
+        _train("epochs = 3"),
+    ),
 }

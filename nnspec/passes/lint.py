@@ -11,7 +11,7 @@ same lines may be meant.
 
 from __future__ import annotations
 
-from nnspec.diagnostics import Label, Reporter
+from nnspec.diagnostics import Label, Reporter, Span
 from nnspec.ir.flatten import FlatNode, flatten_with
 from nnspec.ir.graph import Graph, Group
 from nnspec.optim.base import Schedule
@@ -57,8 +57,14 @@ def lint(graph: Graph, reporter: Reporter) -> None:
         for item in objective:
             if len(item.inputs) >= 2:
                 _loss(flow, item)
-    for group in training.groups if training is not None else ():
-        _rate(flow, group)
+    if training is not None:
+        for group in training.groups:
+            _rate(flow, group)
+        if not reporter.failed and not training.settings.keys() & {"epochs", "steps"}:
+            start = training.span
+            place = Span(start.path, start.line, start.column, start.line, start.column + len("train"))
+            help = "add a line such as epochs = 20; nnspec train --epochs 20 says it for one run"
+            flow.warn("W0405", place, "train says neither epochs nor steps", help=help)
 
 
 def _loss(flow: Flow, item: FlatNode) -> None:

@@ -42,10 +42,9 @@ class Flow:
         return readers[0] if len(readers) == 1 and value not in self.ends else None
 
     def is_target(self, value: Value) -> bool:
-        maker = self.maker(value)
-        first = maker.inputs[0] if maker is not None and maker.inputs else value
-        while (before := self.makers.get(first)) is not None and _name(before) in _PASSING:
-            first = before.inputs[0]
+        """Whether a value is a target of the model, reshaped or not."""
+        while (maker := self.makers.get(value)) is not None and _name(maker) in _PASSING and maker.inputs:
+            value = maker.inputs[0]
         return any(field.role == "target" and field.value is value for field in self.graph.fields)
 
     def warn(self, code: str, span: Span, message: str, labels: tuple[Label, ...] = (), help: str = "") -> None:

@@ -47,7 +47,7 @@ class BodyChecker(CallChecker):
             self.error(
                 "E0212", declared.body.result, f"the model {declared.name.id} says its results with `output`", help=help
             )
-        elif not (_has_output(declared) or self.lost.word(self.path, "output")):
+        elif not (_has_output(declared) or any(self.lost.word(self.path, w) for w in ("output", "outputs", "return"))):
             help = "add a line such as output y = x -> dense(1)"
             if "output" in names.known:
                 help = "an output has a name: output y = ..."
@@ -59,12 +59,15 @@ class BodyChecker(CallChecker):
     def block(self, declared: nodes.Block) -> None:
         self.place, self.around = "block", (declared.span,)
         names = self.head(declared.settings, declared.tensors)
+        if self.lost.head(declared):  # what is a tensor and what a setting was mixed up
+            names.known.update({tensor.id: Known(ANY, tensor.span) for tensor in declared.tensors})
         self.statements(declared.body, names)
         if declared.body.result is None:
             help = "its value is its last line, an expression without a name"
             self.error(
                 "E0209", declared, f"the block {declared.name.id} has no value", help=help, span=declared.name.span
             )
+            self.program.poisoned.add(id(declared.body))
             return
         kind = self.kind(declared.body.result, names)
         if kind in LAYERS:
@@ -95,6 +98,7 @@ class BodyChecker(CallChecker):
         labels = (Label(first.span, "first here"),) if first.span is not None else ()
         help = f"every name stands for one thing: call this one {name.id}2, or join the lines with ->"
         self.error("E0204", name, f"{name.id} is defined twice", labels=labels, help=help)
+        names.known[name.id] = Known(ANY, first.span)  # which of the two a later line means cannot be told
         if statement is not None:
             self.program.poisoned.add(id(statement))
 

@@ -26,6 +26,7 @@ class NameChecker:
         self.depth = 0
         self.lost = lost
         self.around: tuple[Span, ...] = ()  # the declarations whose names are seen
+        self.missed: set[tuple[str, tuple[Span, ...], str]] = set()  # unknown names, by the declaration that reads them
         self.braces = 0  # of `if` and `for` around what is checked
 
     def error(
@@ -135,6 +136,10 @@ class NameChecker:
         help = did_you_mean(e.id, names.all_names() + lets + layers + ["true", "false"])
         if self.far(help):
             return self.silence(e)
+        place = (self.path, self.around, e.id)
+        if place in self.missed and e.id.lower() not in ("true", "false", "none"):
+            return self.silence(e)  # one definition is missing, however often it is read
+        self.missed.add(place)
         return self.error("E0201", e, f"unknown name {e.id}", help=help or self.own_names(names, e.id))
 
     def own_names(self, names: Names, name: str) -> str:

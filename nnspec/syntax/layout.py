@@ -7,6 +7,8 @@ where one was missing or one too many, that is reported here and repaired with a
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 from nnspec.syntax.brackets import Brackets, Open
 from nnspec.syntax.tokens import BODY_WORDS, FILE_WORDS, KEYWORDS, MAX_NESTING, RESERVED, STEP, Problems, Token
 
@@ -17,6 +19,7 @@ _JOINS = _BINARY | {"=", ",", ":", "ATTRIBUTE"}
 """With these a line may not start: it looks like the line above, gone on."""
 _OPERAND_END = frozenset({"NAME", "NUMBER", "STRING", "ATTRIBUTE", "true", "false", ")", "]", "}", "POISON"})
 _OPERAND_START = frozenset({"WORD", "NUMBER", "STRING", "LABEL_TEXT", "$END"})
+_FOREIGN_HEADS = {"def": "block", "fn": "block", "func": "block", "function": "block", "class": "model"}
 _HEADS = frozenset({"block", "model", "data", "train", "if", "for", "else"})
 _NAMED = frozenset({"block", "model", "let", "input", "target", "dim", "param", "noise", "layer", "output"})
 
@@ -143,7 +146,8 @@ class _Layout(Brackets):
     def _brace_forgotten(self, head: Token, last: Token, indent: int) -> None:
         """`train` ends its line without `{`, and the next line is deeper: put the brace in."""
         place = Token("", "", last.line, last.end, last.end + 1)
-        self._error("E0101", place, f"expected `{{` after `{last.text}`, found the end of the line", "write `{`")
+        if head.text not in _FOREIGN_HEADS:  # of those it is said already
+            self._error("E0101", place, f"expected `{{` after `{last.text}`, found the end of the line", "write `{`")
         self.out[self.head_place :] = [t._replace(quiet=True) for t in self.out[self.head_place :]]
         brace = Token("{", "{", last.line, last.end, last.end, True)
         self.open.append(Open("{", brace, indent, len(self.out), head.type in ("data", "train")))
@@ -223,6 +227,10 @@ class _Layout(Brackets):
             return ""
         if self.open and self.open[-1].settings:
             return ""
+        if token.text in _FOREIGN_HEADS and not self.open and self._has_body(index):
+            word = _FOREIGN_HEADS[token.text]
+            self._error("E0101", token, f"no statement begins with `{token.text}`", f"write `{word} Name {{ ... }}`")
+            return word
         from nnspec.suggest import nearest
 
         words = sorted((BODY_WORDS if self.open else FILE_WORDS) | {"let"})
@@ -230,6 +238,11 @@ class _Layout(Brackets):
         if near:
             self._error("E0101", token, f"no statement begins with `{token.text}`", f"did you mean `{near[0]}`?")
         return near[0] if near else ""
+
+    def _has_body(self, index: int) -> bool:
+        """Whether the line of a token holds `{`, or ends with the `:` that opens a body in Python."""
+        line = [t.type for t in takewhile(lambda t: t.type not in ("NEWLINE", "$END"), self.raw[index:])]
+        return "{" in line or line[-1:] == [":"]
 
     def _declares(self, index: int) -> bool:
         """Whether a declaration word and what follows it can be nothing but a declaration."""

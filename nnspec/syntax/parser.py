@@ -16,8 +16,34 @@ from nnspec.syntax.tokens import MAX_BYTES, MAX_HEIGHT, STEP, Problems, Token, T
 def parse_file(text: str, path: str, reporter: Reporter) -> nodes.File:
     """See `nnspec.syntax.parse`."""
     empty = nodes.File(Span(path, 1, 1, 1, 1), path, ())
-    tree = _parse(text, path, reporter, "file")
+    found = Reporter()
+    tree = _parse(text, path, found, "file")
+    if found.failed and (kind := _foreign(text, tree)):
+        message = f"this is no spec: {kind}"
+        help = "a spec begins like model Net { input x: float32[4]; output y = x -> dense(1) }"
+        reporter.error("E0121", _first_line(text, path), message, help=help)
+        return empty
+    for diagnostic in found.diagnostics:
+        reporter.add(diagnostic)
     return tree if isinstance(tree, nodes.File) else empty
+
+
+def _foreign(text: str, tree: Any) -> str:
+    """What a text with errors is instead of a spec, "" where it is one."""
+    from nnspec.syntax.foreign import foreign  # a text without errors does without it
+
+    declared = tree.declarations if isinstance(tree, nodes.File) else ()
+    held = (nodes.Block, nodes.Model, nodes.Data, nodes.Train)
+    return foreign(text, any(isinstance(d, held) for d in declared)) if len(text) <= MAX_BYTES else ""
+
+
+def _first_line(text: str, path: str) -> Span:
+    """The first line that holds anything."""
+    lines = normalise(text).split("\n")
+    number = next((n for n, line in enumerate(lines, 1) if line.strip()), 1)
+    line = lines[number - 1]
+    start = len(line) - len(line.lstrip()) + 1
+    return Span(path, number, start, number, max(start + 1, len(line.rstrip()) + 1))
 
 
 def parse_expression(text: str, path: str, reporter: Reporter) -> nodes.Expr:
