@@ -68,7 +68,7 @@ def spec(tmp_path: Path) -> str:
 def test_every_fault_leaves_a_run_that_goes_on(
     tmp_path: Path, spec: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = ["--checkpoint-every", "2steps"]
+    options = ["--checkpoint-every", "1epochs"]
     whole = tmp_path / "whole"
     with monkeypatch.context() as patch:
         disk = Disk(patch, whole)
@@ -109,7 +109,7 @@ def test_a_write_that_takes_nothing_is_an_error(tmp_path: Path, monkeypatch: pyt
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", lambda handle, content: 0)
         with pytest.raises(OSError, match="nothing more is written"):
-            checkpoints.write_folder(tmp_path / "a", {"b": b"c"}, tmp_path / "old")
+            checkpoints.write_folder(tmp_path / "a", {"b": [b"c"]}, tmp_path / "old")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -189,7 +189,7 @@ def _pack(state: Mapping[str, Any]) -> list[Pieces]:
         little = array.astype(array.dtype.newbyteorder("<"), copy=False)
         header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [at, at + array.nbytes]}
         at += array.nbytes
-        pieces.append(memoryview(little.reshape(-1)).cast("B") if array.size else b"")
+        pieces.append(little.reshape(-1).view(np.uint8).data)
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     return [len(text).to_bytes(8, "little"), text, *pieces]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+SMALL = 1 << 16  # bytes
 PIECE = 1 << 26  # bytes given to one write; Linux takes no more than 2 GiB
 FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
@@ -124,7 +125,7 @@ def sha256(*pieces: bytes | memoryview) -> str:
 def write_through(path: Path, *pieces: bytes | memoryview) -> None:
     """Write a new file as far as the disk, not only as far as the system's memory."""
     with opened(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as handle:
-        for piece in pieces:
+        for piece in _gathered(pieces):
             _write_all(handle, piece, path)
         os.fsync(handle)
 
@@ -157,6 +158,19 @@ def naming(path: Path) -> Iterator[None]:
         if error.filename is None and error.errno is not None:
             error.filename = str(path)
         raise
+
+
+def _gathered(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+    """The same bytes with small pieces put together: a call to the system costs more than copying them."""
+    small = bytearray()
+    for piece in pieces:
+        if len(piece) < SMALL:
+            small += piece
+            continue
+        yield bytes(small)
+        small.clear()
+        yield piece
+    yield bytes(small)
 
 
 def _write_all(handle: int, content: bytes | memoryview, path: Path) -> None:
