@@ -77,17 +77,20 @@ def command(
     also on other machines, may join it with the same --study.
     """
     spec = load(file, model, settings)
+    from nnspec.tune.begun import hold_to, read
     from nnspec.tune.best import refuse_to_replace, write_best
     from nnspec.tune.search import prepare, spec_name
 
     search = prepare(spec, backend, device=device, dtype=dtype, metric=metric, direction=direction)
-    output = output or Path("best.nn")
+    folder, output = study or Path("studies") / spec_name(spec), output or Path("best.nn")
+    begun = read(folder)
+    if begun is not None:
+        hold_to(folder, begun, search, seed)
     if not worker:
         refuse_to_replace(spec, output)
     from nnspec.tune.study import Study
     from nnspec.tune.workers import Orders, share, work
 
-    folder = study or Path("studies") / spec_name(spec)
     again = "the same command" + ("" if study is None else f", with --study {folder}")
     opened = Study(folder, search, seed)
     try:

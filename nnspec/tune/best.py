@@ -74,6 +74,8 @@ def texts(spec: Spec, values: Mapping[str, str], folder: Path) -> dict[str, str]
 def _in_place(text: str, let: nodes.Let, value: str) -> list[Edit]:
     """A new value of a `let`; the comment behind it stays in its column where there is room."""
     start, end = offsets(text, let.value.span)
+    if _same_number(text[start:end], value):
+        return []
     rest = text[end:].split("\n")[0]
     comment = re.search(r"(?<=\S)( {2,})#", rest) if '"' not in rest else None
     edits = [(start, end, value)]
@@ -81,6 +83,14 @@ def _in_place(text: str, let: nodes.Let, value: str) -> list[Edit]:
         gap = len(comment[1]) - (len(value) - (end - start))
         edits.append((end + comment.start(1), end + comment.end(1), " " * max(gap, 1)))
     return edits
+
+
+def _same_number(old: str, new: str) -> bool:
+    """Whether a literal already says the value, perhaps in other digits."""
+    try:
+        return float(old) == float(new)
+    except ValueError:
+        return old == new
 
 
 def _replace(files: SpecFiles, path: str, edits: list[Edit]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnspec.backends.metrics import key
+from nnspec.passes.domains import CHOICE
 from nnspec.record import Record
 from nnspec.suggest import did_you_mean
 from nnspec.train.errors import TrainError
@@ -78,6 +79,7 @@ def prepare(
     """
     if not spec.domains:
         raise TrainError(f"{spec.path} has no domain to search", help=_a_domain(spec))
+    _independent(spec)
     job = Job(spec, backend, device=device, dtype=dtype)
     if "validation" not in job.examples.parts:
         raise TrainError(
@@ -89,6 +91,16 @@ def prepare(
     measure = next((m.name for m in job.training.metrics if key(m, job.training.metrics) == metric), "")
     rises = direction == "maximize" if direction else bool(measure) and higher_is_better(measure)
     return Search(spec, backend, device, dtype, metric, rises, job.data_files())
+
+
+def _independent(spec: Spec) -> None:
+    """Raise TrainError where the ends of a domain would move with a value that is searched too."""
+    for name, domain in spec.domains.items():
+        text = _excerpt(spec, domain.span)
+        for other in spec.domains:
+            if domain.kind != CHOICE and re.search(rf"\b{other}\b", text):
+                message = f"the domain of {name} depends on {other}, which is searched too"
+                raise TrainError(message, help=f"write its ends as numbers: {domain.describe()}")
 
 
 def _a_domain(spec: Spec) -> str:
@@ -113,9 +125,14 @@ def as_text(domain: Domain, value: str | int | float) -> str:
     if isinstance(value, str | int):
         return str(value)
     if value == domain.default:
-        return repr(domain.default)
+        return _written(repr(domain.default))
     rounded = float(f"{value:.{DIGITS}g}")
-    return f"{rounded:.{DIGITS}g}" if domain.low <= rounded <= domain.high else repr(value)
+    return _written(f"{rounded:.{DIGITS}g}" if domain.low <= rounded <= domain.high else repr(value))
+
+
+def _written(number: str) -> str:
+    """A number as one writes it: 2e-5, not 2e-05."""
+    return re.sub(r"e([-+]?)0*(\d)", r"e\1\2", number).replace("e+", "e")
 
 
 def spec_name(spec: Spec) -> str:

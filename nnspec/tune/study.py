@@ -180,7 +180,7 @@ class Study:
     def behind(self, turn: Turn, value: float, epoch: int, epochs: int) -> bool:
         """Whether a trial is worse, at this epoch, than the median of the others were."""
         self.optuna.pruner = optuna.pruners.MedianPruner(
-            n_startup_trials=LEAST, n_warmup_steps=max(1, epochs // WARM_UP), n_min_trials=LEAST
+            n_startup_trials=LEAST, n_warmup_steps=epochs // WARM_UP + 1, n_min_trials=LEAST
         )
         turn.asked.report(value, epoch)
         return turn.asked.should_prune()
