@@ -236,8 +236,8 @@ class TrainingPrinter:
                 if source != name:
                     out.line(f"{name} = {source}")
         if body.lines and body.lines[-1].startswith(f"    {value} = ") and result in objective.returns:
-            source = body.lines.pop().removeprefix(f"    {value} = ")
-            body.line(f"value = {source}" if self.needs.own else f"return {source}")
+            source, _, note = body.lines.pop().removeprefix(f"    {value} = ").partition("  # ")
+            body.line(f"value = {source}" if self.needs.own else f"return {source}", note)
             value = "value"
         if self.needs.own:
             body.line(f"return {value}, model")
