@@ -77,6 +77,8 @@ def test_a_command_in_the_docs_runs(process: Callable[..., Result], checkout: Pa
     assert words[0] == "nnspec", f"no test knows how to run {words[0]}"
     if words[1] in ("eval", "predict") and words[2].startswith("runs/"):
         process("train", EXAMPLES / "digits.nn", "--epochs", "1", "--run-dir", words[2], cwd=checkout)
+    if words[1] in ("runs", "reproduce") or words[1:3] == ["train", "--resume"]:
+        process("train", EXAMPLES / "mlp.nn", "--epochs", "1", cwd=checkout)
     result = process(*words[1:], cwd=checkout)
     assert result.code == 0, result.err
 
@@ -95,6 +97,12 @@ def test_the_page_of_layers_is_the_registry() -> None:
     from nnspec.views.reference import reference
 
     assert (ROOT / "docs/layers.md").read_text(encoding="utf-8") == reference(), "run make docs"
+
+
+def test_the_page_of_errors_is_the_table_of_codes() -> None:
+    from nnspec.views.errors import errors
+
+    assert (ROOT / "docs/errors.md").read_text(encoding="utf-8") == errors(), "run make docs"
 
 
 def test_every_link_in_the_docs_leads_somewhere() -> None:
