@@ -149,3 +149,18 @@ def test_a_damaged_checkpoint_falls_back_and_says_so(
     assert ("begun again from the first step" in told) == (damage in ("both", "best"))
     assert ("going on after step 3 of 6" in told) == (damage in ("flipped", "cut", "missing"))
     assert compare(whole, folder)[1] == []
+
+
+def test_eval_says_which_checkpoint_it_took(tmp_path: Path, spec: str, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "run"
+    assert run(["train", spec, "--run-dir", str(folder), "--checkpoint-every", "1epochs"]) == 0
+    flip(folder / "checkpoints" / "last" / "weights.safetensors")
+    flip(folder / "checkpoints" / "best" / "weights.safetensors")
+    for verb in ("eval", "predict"):
+        capsys.readouterr()
+        assert run([verb, str(folder), "--checkpoint", "last"]) == 0
+        told = capsys.readouterr().err
+        assert "weights.safetensors does not match its hash" in told
+        assert "last.previous, after step 3" in told
+        assert run([verb, str(folder)]) == 2  # there is one best checkpoint, and another would be another result
+        assert "damaged" in capsys.readouterr().err

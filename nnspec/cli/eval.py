@@ -42,6 +42,8 @@ def command(
     found = evaluate_run(
         subject, backend, part=part, device=device, dtype=dtype, checkpoint=checkpoint, weights=weights
     )
+    for note in found.notes:
+        message(f"warning: {note}")
     for path in found.changed:
         message(f"warning: {path} has changed since this run was trained: its parts may be others")
     message(f"{found.examples:,} examples on {found.backend}, checkpoint {found.checkpoint}")

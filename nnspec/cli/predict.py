@@ -57,6 +57,8 @@ def command(
 
     subject = run_or_spec(target, model, settings)
     found = predict(subject, examples, backend, device=device, dtype=dtype, checkpoint=checkpoint, weights=weights)
+    for note in found.notes:
+        message(f"warning: {note}")
     text = written(found, form)
     if output is None or str(output) == "-":
         click.echo(text, nl=False)

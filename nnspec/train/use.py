@@ -53,6 +53,7 @@ class Evaluation(Record):
     backend: str
     checkpoint: str
     changed: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # what was wrong with the checkpoint that was to be used, where another was taken
 
 
 class Prediction(Record):
@@ -64,6 +65,7 @@ class Prediction(Record):
 
     outputs: dict[str, Array]
     classes: dict[str, Array]
+    notes: tuple[str, ...] = ()  # as those of an Evaluation
 
     @property
     def size(self) -> int:
@@ -94,6 +96,7 @@ class Subject(Record):
     code: Path | None  # emitted code that the run kept
     checkpoint: str
     files: dict[str, str] = {}  # noqa: RUF012 - a Record is frozen; the data files of training and their hashes
+    notes: tuple[str, ...] = ()
 
 
 def evaluate_run(
@@ -124,7 +127,9 @@ def evaluate_run(
         values = evaluate(driver, examples.parts[chosen], subject.batch)
     now = set(getattr(examples, "files", {}).values())
     changed = tuple(path for path, known in subject.files.items() if known not in now)
-    return Evaluation(chosen, examples.size(chosen), values, subject.backend, subject.checkpoint, changed)
+    return Evaluation(
+        chosen, examples.size(chosen), values, subject.backend, subject.checkpoint, changed, subject.notes
+    )
 
 
 def predict(
@@ -162,7 +167,7 @@ def predict(
     arrays = {name: array for name, array in arrays.items() if name in wanted}
     with _driver(subject, device) as driver:
         found = outputs(driver, arrays, subject.batch) if arrays else dict(driver.outputs({}))
-    return _in_words(graph, found, memory)
+    return _in_words(graph, found, memory).replace(notes=subject.notes)
 
 
 def _in_words(graph: Graph, found: dict[str, Array], memory: Memory) -> Prediction:
@@ -229,6 +234,7 @@ def _of_run(run: Run, backend: str | None, dtype: str | None, checkpoint: str | 
         code if code.is_file() else None,
         checkpoint or run.preferred,
         dict(run.resolved["data"].get("files", {})),
+        stored.notes,
     )
 
 
