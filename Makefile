@@ -12,7 +12,7 @@ help:
 	@echo "make demo   install the core, train examples/digits.nn on the NumPy backend, print its test accuracy"
 	@echo "make test   install what the tests need; lint, types, import rules, the whole suite"
 	@echo "make bench  training throughput beside hand-written programs, under 20 minutes; QUICK=1 make bench under 3"
-	@echo "make docs   print docs/layers.md anew from the compiler's tables"
+	@echo "make docs   print docs/layers.md and docs/errors.md anew from the compiler's tables"
 	@echo "make format rewrite the sources as ruff formats them"
 	@echo "make clean  remove the virtual environment, runs and caches"
 
@@ -39,6 +39,7 @@ bench: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	$(BIN)/python -c 'from nnspec.views.reference import reference; print(reference(), end="")' > docs/layers.md
+	$(BIN)/python -c 'from nnspec.views.errors import errors; print(errors(), end="")' > docs/errors.md
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix

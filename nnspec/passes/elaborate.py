@@ -71,6 +71,7 @@ class Elaborator(TrainBlock):
     def model(self, model: nodes.Model) -> Graph | None:
         self.requirements, self.unsettled, self.declared, self.skipped = [], {}, [], {}
         self.lists = {}
+        self.damaged = self._damaged(model)
         root = Module("model", model.name.id, model, "", "", None, model.span)
         self.graph = Graph(root)
         self.graph.path = self.program.main.path
@@ -102,6 +103,22 @@ class Elaborator(TrainBlock):
             check_graph(self.graph)
         lint(self.graph, self.reporter)
         return self.graph
+
+    def _damaged(self, model: nodes.Model) -> bool:
+        """Whether an earlier report may have taken something from this model: not one that another model keeps."""
+        others: list[nodes.Node] = []
+        for declared in self.program.main.declarations:
+            if isinstance(declared, nodes.Model):
+                others += [declared] if declared is not model else []
+            elif isinstance(declared, nodes.Train | nodes.Data) and declared.model is not None:
+                others += [declared] if declared.model.id != model.name.id else []
+        lines = {n for other in others for n in range(other.span.line, other.span.end_line + 1)}
+        lines -= set(range(model.span.line, model.span.end_line + 1))
+        return any(
+            d.severity == "error"
+            and (d.code.startswith("E01") or d.span.path != model.span.path or d.span.line not in lines)
+            for d in self.reporter.diagnostics
+        )
 
     def _settings(self, model: nodes.Model, scope: Scope) -> None:
         for setting in model.settings:
