@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from goldens import BACKENDS, MODELS, path_of, text_of
+from specs import graph_of
 
 from nnspec.backends.loading import import_file
 
@@ -128,3 +130,26 @@ def test_a_golden_file_of_jax_traces_a_step(name: str) -> None:
     after, _, value = jax.eval_shape(lambda m, s, b: step(m, s, b, 1e-3, **more), model, state, batch)
     assert value.shape == () and value.dtype == "float32"
     assert jax.tree.structure(after) == jax.tree.structure(model)
+
+
+NESTED = """
+model Nested {
+    input x: float32[3]
+    h = x -> features: (dense(4) -> (for i in 1..1 { (dense(4) -> relu) }) -> (for i in 1..2 { (dense(4) -> tanh) }))
+    output y = h -> tail: ((relu -> (for i in 1..1 { (dense(4) -> relu) })) -> dense(2))
+}
+"""
+
+
+@pytest.mark.torch
+def test_compositions_of_one_step_stand_in_a_sequential(tmp_path: Path) -> None:
+    """`features.1.0` is named below a composition that no step of the text stands for."""
+    from nnspec.backends.torch.emit import emit
+
+    graph = graph_of(NESTED)
+    text = emit(graph)
+    assert "ModuleDict" not in text
+    (tmp_path / "nested.py").write_text(text)
+    module: Any = import_file(tmp_path / "nested.py")
+    wanted = {p.path: p.shape for p in graph.root.parameters()}
+    assert {name: tuple(p.shape) for name, p in module.Model().named_parameters()} == wanted

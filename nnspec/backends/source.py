@@ -168,7 +168,7 @@ class Writer:
         indent = "    " * self.depth
         folded = fold(text, len(indent))
         if note and len(folded) == 1 and len(indent) + len(text) + len(note) + 4 <= WIDTH:
-            folded = [f"{text}  # {note}"]
+            folded = [f"{folded[0]}  # {note}"]
         elif note.startswith("@"):  # a mark (`numpy/marks.py`), which no width keeps out
             folded[-1] += f"  # {note}"
         self.lines.extend(indent + piece for piece in folded)

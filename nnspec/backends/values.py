@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from nnspec.backends.choices import value_of
+from nnspec.backends.program import Apply
 from nnspec.backends.source import literal
 from nnspec.ir.dims import evaluate
 from nnspec.passes.cost import DEFAULT_BATCH
@@ -13,7 +14,7 @@ from nnspec.passes.rates import last_match
 
 if TYPE_CHECKING:
     from nnspec.backends.base import Options
-    from nnspec.backends.program import Program
+    from nnspec.backends.program import ClassDef, Program
     from nnspec.ir.graph import Field, Graph, Parameter, Training, Value
 
 DEFAULT_DIM = 16  # the size of an open dim that declares none, in the sample data of an emitted file
@@ -27,6 +28,17 @@ def sample_batch(program: Program, size: int) -> dict[str, tuple[str, tuple[int,
         if field.role != "noise":
             kind = field.value.type
             found[field.name] = (kind.dtype, (size, *(evaluate(n, env) for n in kind.shape)), kind.classes)
+    return found
+
+
+def times_read(definition: ClassDef, name: str) -> int:
+    """How often a variable is read by the operations of a class; more than once by anything else."""
+    found = 2 * (name in definition.returns)
+    for statement in definition.statements():
+        if isinstance(statement, Apply):
+            found += sum(argument in (name, f"*{name}") for argument in statement.arguments)
+        else:
+            found += 2
     return found
 
 

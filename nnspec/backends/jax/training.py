@@ -13,9 +13,8 @@ from nnspec.backends.jax.steps import StepPrinter
 from nnspec.backends.metrics import key as metric_key
 from nnspec.backends.metrics import objective_keys
 from nnspec.backends.open_sizes import noise_shape
-from nnspec.backends.program import Apply
 from nnspec.backends.source import Writer, literal
-from nnspec.backends.values import field_of, in_bfloat16
+from nnspec.backends.values import field_of, in_bfloat16, times_read
 from nnspec.ir.graph import Layer, Module
 
 if TYPE_CHECKING:
@@ -213,9 +212,9 @@ class TrainingPrinter:
         reads = list(zip(minimized.objective.reads, objective.inputs, strict=False))
         for read, name in reads:  # a field that is read once is read where it is needed
             field = field_of(self.program.graph, read)
-            if field is not None and _uses(objective, name) == 1:
+            if field is not None and times_read(objective, name) == 1:
                 printer.inlined[name] = f"batch[{literal(field.name)}]", False
-        reads = [(read, name) for read, name in reads if name not in printer.inlined]
+        reads = [(read, name) for read, name in reads if name not in printer.inlined and times_read(objective, name)]
         printer.forward(objective.body, body)
         (result,) = objective.returns
         value = printer.argument(result)
@@ -312,17 +311,6 @@ class TrainingPrinter:
                 sources.append(f"batch[{literal(field.name)}]" if field is not None else names[wanted])
             entries.append(f"{literal(metric_key(metric, training.metrics))}: {measure(metric, *sources)}")
         return entries
-
-
-def _uses(objective: ClassDef, name: str) -> int:
-    """How often a variable is read by the operations of an objective; more than once by anything else."""
-    found = 2 * (name in objective.returns)
-    for statement in objective.statements():
-        if isinstance(statement, Apply):
-            found += sum(argument in (name, f"*{name}") for argument in statement.arguments)
-        else:
-            found += 2
-    return found
 
 
 def _draw(field: Field, graph: Graph) -> str:

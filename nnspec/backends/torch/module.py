@@ -165,7 +165,7 @@ class ModulePrinter(Sequentials):
     def group(self, group: Group, out: Writer) -> None:
         if self.is_sequential(group):
             self.claim(group)
-            self.store(out, group, group.name, self.sequential(group.body))
+            self.store(out, group, group.name, self.sequential(group.body, group.name))
         else:
             self.members(group.body, out)
 
@@ -442,5 +442,7 @@ def _ternary(condition: str, then: list[str], otherwise: list[str]) -> str:
         return ""
     (target, _, one), (other, _, two) = (line.strip().partition(" = ") for line in (then[0], otherwise[0]))
     simple = target == other and target.isidentifier() and not re.search(r" (?:if|for|lambda) ", one + two)
+    if simple and one == two:
+        return f"{target} = {one}"
     line = f"{target} = {one} if {condition} else {two}"
     return line if simple and len(line) <= 72 else ""

@@ -6,8 +6,16 @@ from nnspec.backends.program import Apply, ForEach, Group, Invoke, LoopKey, Stat
 from nnspec.backends.source import literal
 from nnspec.backends.torch.members import build, copy_labels, is_numbered, labels_of
 from nnspec.backends.torch.rows import row
+from nnspec.record import Record
 
 Path = tuple[str | LoopKey, ...]
+
+
+class Nested(Record):
+    """Steps under a scope that no statement stands for."""
+
+    scope: Path
+    body: list[Statement]
 
 
 class Sequentials:
@@ -24,7 +32,7 @@ class Sequentials:
         """Whether `nn.Sequential` says it: a chain of steps made here, each of which has a module form."""
         if not statement.name or not self.fits(statement) or not all(isinstance(p, str) for p in statement.name):
             return False
-        if isinstance(statement, Group) and not all(_stands_in(s, statement.name) for s in statement.body):
+        if isinstance(statement, Group) and not _is_in_place(statement.body, statement.name):
             return False
         steps = [statement] if isinstance(statement, ForEach) else statement.body
         nested = any(isinstance(s, ForEach) and any(isinstance(i, ForEach) for i in s.body) for s in steps)
@@ -55,14 +63,16 @@ class Sequentials:
             elif isinstance(inner, Group | ForEach):
                 self.claim(inner)
 
-    def sequential(self, body: list[Statement]) -> str:
+    def sequential(self, body: list[Statement], scope: Path = ()) -> str:
         """`nn.Sequential(...)`; steps keep their numbers, or their labels where they have some."""
-        labels = [label for statement in body for label in labels_of(statement)]
-        if is_numbered(labels):
-            return f"nn.Sequential({', '.join(self.step(s) for s in body)})"
+        steps = _steps(body, scope)
+        if is_numbered(_labels(steps)):
+            return f"nn.Sequential({', '.join(self.step(s) for s in steps)})"
         return f"nn.Sequential(OrderedDict([{', '.join(self.labelled(s) for s in body)}]))"
 
-    def step(self, statement: Statement) -> str:
+    def step(self, statement: Statement | Nested) -> str:
+        if isinstance(statement, Nested):
+            return self.sequential(statement.body, statement.scope)
         if isinstance(statement, Apply):
             form = row(statement.use)
             if form.construct is not None and statement.member is not None:
@@ -72,7 +82,7 @@ class Sequentials:
         if isinstance(statement, Invoke):
             return build(statement)
         if isinstance(statement, Group):
-            return self.sequential(statement.body)
+            return self.sequential(statement.body, statement.name)
         assert isinstance(statement, ForEach)
         return self.copies(statement) if statement.name else self.starred(statement)
 
@@ -106,8 +116,42 @@ class Sequentials:
         return f"*[pair for {statement.header(pairs)} for pair in ({', '.join(pairs)})]"
 
 
-def _stands_in(statement: Statement, scope: Path) -> bool:
-    """Whether a step is named directly under a scope, not under another one that was written out inside it."""
+def _path(statement: Statement) -> Path:
+    """Where a step stands in its class; () for one without a name."""
     if isinstance(statement, Apply | Invoke):
-        return statement.member is None or statement.member.path[:-1] == scope
-    return not isinstance(statement, ForEach | Group) or not statement.name or statement.name[:-1] == scope
+        return statement.member.path if statement.member is not None else ()
+    return statement.name if isinstance(statement, ForEach | Group) else ()
+
+
+def _steps(body: list[Statement], scope: Path) -> list[Statement | Nested]:
+    """The steps of a composition; those below a further part of a path are a composition of their own.
+
+    `features.1.0` under `features`: the copies of a loop that runs once are a composition of one step.
+    """
+    found: list[Statement | Nested] = []
+    for statement in body:
+        inner = _path(statement)[: len(scope) + 1] if len(_path(statement)) > len(scope) + 1 else ()
+        last = found[-1] if found else None
+        if not inner or not scope:
+            found.append(statement)
+        elif isinstance(last, Nested) and last.scope == inner:
+            last.body.append(statement)
+        else:
+            found.append(Nested(inner, [statement]))
+    return found
+
+
+def _labels(steps: list[Statement | Nested]) -> list[str]:
+    return [label for s in steps for label in ([str(s.scope[-1])] if isinstance(s, Nested) else labels_of(s))]
+
+
+def _is_in_place(body: list[Statement], scope: Path) -> bool:
+    """Whether Sequentials inside each other give every step the path that it has."""
+    steps = _steps(body, scope)
+    named = all(path[: len(scope)] == scope for path in map(_path, body) if path)
+    inner = [(s.body, s.scope) for s in steps if isinstance(s, Nested)]
+    plain = all(isinstance(part, str) for _, path in inner for part in path[len(scope) :])
+    numbered = not (inner and scope) or is_numbered(_labels(steps))
+    groups = [(s.body, s.name) for s in steps if isinstance(s, Group) and s.name]
+    nested = all(is_numbered(_labels(_steps(*found))) for found in inner)
+    return named and plain and numbered and nested and all(_is_in_place(*found) for found in (*inner, *groups))

@@ -13,7 +13,7 @@ from nnspec.backends.source import Writer, literal
 from nnspec.backends.torch.module import ForwardWriter, ModulePrinter, derives
 from nnspec.backends.torch.optimizers import print_optimizer
 from nnspec.backends.torch.steps import StepPrinter
-from nnspec.backends.values import field_of, in_bfloat16, is_frozen
+from nnspec.backends.values import field_of, in_bfloat16, is_frozen, times_read
 from nnspec.ir.graph import Layer
 
 if TYPE_CHECKING:
@@ -139,8 +139,13 @@ def _print_loss(program: Program, minimized: Minimized, options: Options, out: W
     body = ForwardWriter(1, objective)
     printer = ModulePrinter(objective, bool(options.optimize))
     printer.penalties = {paths: name for name, paths in penalised(program).items()}
-    printer.forward(objective.body, body, result=objective.returns[0])
     reads = list(zip(minimized.objective.reads, objective.inputs, strict=False))
+    for value, name in reads:
+        field = field_of(program.graph, value)
+        if field is not None and times_read(objective, name) == 1:
+            printer.aliases[name] = f"batch[{literal(field.name)}]"
+    reads = [(value, name) for value, name in reads if name not in printer.aliases and times_read(objective, name)]
+    printer.forward(objective.body, body, result=objective.returns[0])
     given = f"batch: Tensors, {minimized.step or 'step'}: int = 1"
     out.blank(2)
     if in_bfloat16(program.graph, options):
