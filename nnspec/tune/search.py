@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnspec.backends.metrics import key
+from nnspec.diagnostics import Reporter
 from nnspec.passes.domains import CHOICE
 from nnspec.record import Record
 from nnspec.suggest import did_you_mean
+from nnspec.syntax import nodes, parse
 from nnspec.train.errors import TrainError
 from nnspec.train.job import Job
 from nnspec.train.plan import higher_is_better
+from nnspec.train.session import needs_data
 
 if TYPE_CHECKING:
     from nnspec.compiler import Spec
@@ -44,15 +47,24 @@ class Search(Record):
     def notes(self) -> list[str]:
         """What a reader of the results should know."""
         spec, training = self.spec, self.spec.graph.training
+        inside = [f"the domain of {name} is not searched: a let of a body cannot be set" for name in _inside(spec)]
         if training is None or self.metric != "loss":
-            return []
+            return inside
         text = " ".join(_excerpt(spec, objective.span) for objective in training.objectives)
-        return [
+        return inside + [
             f"{name} is a part of minimize, so the loss that trials are compared by changes with it: "
             "--metric compares by something else"
             for name in self.domains
             if re.search(rf"\b{name}\b", text)
         ]
+
+
+def _inside(spec: Spec) -> list[str]:
+    """The `let`s with a domain that stand in models and blocks."""
+    files = [parse(text, path, Reporter()) for path, text in spec.sources.items() if not path.startswith("--set")]
+    bodies = [d.body for file in files for d in file.declarations if isinstance(d, nodes.Block | nodes.Model)]
+    lets = [s for body in bodies for s in body.statements if isinstance(s, nodes.Let)]
+    return [let.name.id for let in lets if let.domain is not None]
 
 
 def _excerpt(spec: Spec, span: Any) -> str:
@@ -113,6 +125,8 @@ def _a_domain(spec: Spec) -> str:
 
 def _a_validation_part(spec: Spec) -> str:
     data = spec.graph.data
+    if not needs_data(spec.graph):
+        return f"{spec.model} reads no data, so no part of it can be held back"
     if data is None or not data.settings:
         return "the model needs data { source = ...; split = [0.8, 0.1, 0.1] }"
     if "train" in data.settings and "source" not in data.settings:

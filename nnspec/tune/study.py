@@ -38,7 +38,9 @@ if TYPE_CHECKING:
 STARTUP = 6  # trials drawn at random (the first is the spec as it stands) before the sampler learns from them
 LEAST = 4  # trials that must be over before one is given up for being behind them
 WARM_UP = 3  # no trial is given up in the first third of its epochs
-STATES = {COMPLETE: TrialState.COMPLETE, PRUNED: TrialState.PRUNED, FAILED: TrialState.FAIL}
+# Optuna's sampler passes over what has failed, and proposes the like again; what was pruned is bad, without any value
+# the worst. A trial that Optuna calls failed is one that was stopped, and does not count.
+STATES = {COMPLETE: TrialState.COMPLETE, PRUNED: TrialState.PRUNED, FAILED: TrialState.PRUNED}
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -137,6 +139,7 @@ class Study:
         trial = Trial(turn.number, outcome.state, outcome.value, turn.settings, outcome.reason, seconds)
         record = {**trial.to_json(), "history": outcome.history}
         write_json(self.folder / "trials" / f"{turn.number}.json", record)
+        turn.asked.set_user_attr("state", outcome.state)
         turn.asked.set_user_attr("reason", outcome.reason)
         turn.asked.set_user_attr("seconds", seconds)
         value = outcome.value if outcome.state == COMPLETE else None
@@ -146,10 +149,12 @@ class Study:
     def give_back(self, turn: Turn) -> None:
         """A trial that was stopped: who comes next does it."""
         with self.turns.held():
-            self._again(turn.asked.number, turn.asked.params)
+            known = self.optuna.get_trials(deepcopy=False)[turn.asked.number]
+            if not known.state.is_finished():  # a signal may come when it is over
+                self._again(turn.asked.number, turn.asked.params)
 
     def _again(self, number: int, params: dict[str, Any]) -> None:
-        """A trial that ends without a reason does not count; its settings are tried again, before any others."""
+        """A trial that was stopped; its settings are tried again, before any others."""
         self.optuna.enqueue_trial(params)
         self.optuna.tell(number, state=TrialState.FAIL)
 
@@ -220,16 +225,13 @@ class Study:
 
 def _counts(trial: FrozenTrial) -> bool:
     """Whether a trial is one of those asked for: not one that was stopped, nor one that only waits."""
-    if trial.state == TrialState.FAIL:
-        return bool(trial.user_attrs.get("reason"))
-    return trial.state != TrialState.WAITING
+    return trial.state not in (TrialState.FAIL, TrialState.WAITING)
 
 
 def _over(trial: FrozenTrial) -> Trial:
     known = trial.user_attrs
-    state = next(name for name, state in STATES.items() if state == trial.state)
-    seconds = float(known.get("seconds", 0.0))
-    return Trial(known["number"], state, trial.value, known["settings"], known.get("reason", ""), seconds)
+    value = trial.value if known["state"] != FAILED else None
+    return Trial(known["number"], known["state"], value, known["settings"], known["reason"], known["seconds"])
 
 
 def _distribution(domain: Domain) -> BaseDistribution:

@@ -126,7 +126,10 @@ class WorkerFailed(TrainError):
     """A worker ended with an error; `text` is what it said."""
 
     def __init__(self, text: str, code: int) -> None:
-        super().__init__("a worker of the search failed:\n" + text.strip())
+        what = text.strip() or f"signal {-code} ended it"
+        super().__init__(
+            f"a worker of the search failed:\n{what}", help="the same command goes on with the others' work"
+        )
         self.exit_code = code if code > 0 else 1
 
 
