@@ -140,4 +140,11 @@ CODES = {
         _NET + "train { minimize = mse(y, t); optimizer = sgd(0.1); batch = 8 }",
         _train("epochs = 3"),
     ),
+    "W0406": Code(
+        "accuracy of a number",
+        "The target is a float, the objective a distance to it: there are no classes to be right about. accuracy then "
+        "reads the prediction as a logit and the target as 0 or 1.",
+        _train("epochs = 3; metrics = [accuracy]"),
+        _train("epochs = 3; metrics = [mae]"),
+    ),
 }

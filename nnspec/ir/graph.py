@@ -349,6 +349,7 @@ class Metric(Record):
     prediction: Value
     target: Value
     settings: dict[str, object]
+    span: Span | None = None
 
 
 class CallValue(Record):

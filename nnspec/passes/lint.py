@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from nnspec.diagnostics import Label, Reporter, Span
 from nnspec.ir.flatten import FlatNode, flatten_with
-from nnspec.ir.graph import Graph, Group
+from nnspec.ir.graph import Graph, Group, Metric
 from nnspec.optim.base import Schedule
 from nnspec.passes.lint_flow import Flow
 from nnspec.passes.lint_layers import lint_layers
@@ -53,6 +53,8 @@ def lint(graph: Graph, reporter: Reporter) -> None:
     line, objectives = flatten_with(graph, training.objectives if training is not None else ())
     flow = Flow(graph, line, objectives, reporter)
     lint_layers(flow)
+    for metric in training.metrics if training is not None else ():
+        _metric(flow, metric, objectives)
     for objective in objectives:
         for item in objective:
             if len(item.inputs) >= 2:
@@ -99,6 +101,27 @@ def _distance(flow: Flow, item: FlatNode, maker: FlatNode | None) -> None:
         return
     message = f"{name} of class scores learns slowly where the model is sure and wrong"
     flow.warn("W0402", item.node.span, message, labels, help)
+
+
+def _metric(flow: Flow, metric: Metric, objectives: list[list[FlatNode]]) -> None:
+    """The accuracy of what the objective treats as a number."""
+    target = metric.target
+    if (
+        metric.name != "accuracy"
+        or metric.span is None
+        or not target.type.is_float
+        or target.type.shape not in ((), (1,))
+    ):
+        return
+    compared = [
+        item
+        for part in objectives
+        for item in part
+        if len(item.inputs) == 2 and target in map(flow.source, item.inputs)
+    ]
+    if compared and all(item.node.op.name in (*_DISTANCES, "-") for item in compared):
+        message = "accuracy of a number to predict counts how often the signs agree"
+        flow.warn("W0406", metric.span, message, help="metrics = [mae] or [rmse] say how far off predictions are")
 
 
 def _rate(flow: Flow, group: Group) -> None:

@@ -43,9 +43,14 @@ class Flow:
 
     def is_target(self, value: Value) -> bool:
         """Whether a value is a target of the model, reshaped or not."""
+        value = self.source(value)
+        return any(field.role == "target" and field.value is value for field in self.graph.fields)
+
+    def source(self, value: Value) -> Value:
+        """The value that was reshaped to this one."""
         while (maker := self.makers.get(value)) is not None and _name(maker) in _PASSING and maker.inputs:
             value = maker.inputs[0]
-        return any(field.role == "target" and field.value is value for field in self.graph.fields)
+        return value
 
     def warn(self, code: str, span: Span, message: str, labels: tuple[Label, ...] = (), help: str = "") -> None:
         """Says it once a place. Code of nnspec's own blocks is not the reader's to mend: nothing is said of it."""

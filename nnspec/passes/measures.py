@@ -60,7 +60,7 @@ class Measures(Rates):
             self.error(error.code, item, error.message, help=error.help)
             return None
         values = {slot.name: getattr(bound, slot.name) for slot in slots_of(measure)}
-        return Metric(name, prediction, target, values)
+        return Metric(name, prediction, target, values, item.span)
 
     def _some_output(self) -> str:
         return next(iter(self.graph.outputs), "logits")

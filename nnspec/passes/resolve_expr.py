@@ -250,6 +250,8 @@ class Checker(NameChecker):
         if e.op in ("==", "!="):
             return TENSOR if TENSOR in (left, right) else ANY if ANY in (left, right) else BOOL
         for operand, kind in ((e.left, left), (e.right, right)):
+            if kind in LAYERS and (lacking := self.lacking(operand)):
+                return self.error("E0209", e, lacking, span=operand.span)
             if kind in LAYERS:
                 what = f"{operand.id} is a layer" if isinstance(operand, nodes.Name) else "this is a layer"
                 help = "give it its tensor first: (x -> f) " + e.op + " y"

@@ -159,6 +159,17 @@ class NameChecker:
         found = self.program.callable(self.path, name)
         return tables.of_block(found) if found is not None else tables.of_op(name)
 
+    def lacking(self, e: nodes.Expr) -> str:
+        """The places that a call of several tensors leaves empty, as in `huber needs its target`; empty for others."""
+        if not isinstance(e, nodes.Call) or (signature := self.signature(e.callee.id)) is None:
+            return ""
+        given = {a.name for a in e.arguments}
+        places = [t for t in signature.tensors if t not in given]
+        missing = places[sum(not a.name for a in e.arguments) :]
+        if len(signature.tensors) < 2 or signature.variadic or not missing or not e.arguments:
+            return ""
+        return f"{e.callee.id} needs its {' and its '.join(missing)}: {e.callee.id}({', '.join(signature.tensors)})"
+
     def _excerpt(self, span: Span) -> str:
         """The text of a span, its lines joined; empty when it is long or not known."""
         lines = self.program.sources.get(span.path, "").split("\n")[span.line - 1 : span.end_line]

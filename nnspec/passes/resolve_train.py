@@ -100,7 +100,9 @@ class SettingsChecker(BodyChecker):
             for name in own:  # a tensor of the model called t is meant before the step
                 del step.known[name]
             kind = self.kind(value, step)
-            if kind not in (TENSOR, NUMBER, ANY):
+            if kind not in (TENSOR, NUMBER, ANY) and (lacking := self.lacking(value)):
+                self.error("E0209", value, lacking)
+            elif kind not in (TENSOR, NUMBER, ANY):
                 help = "as in minimize = cross_entropy(logits, label)"
                 self.error("E0405", value, f"minimize is a number for each example, this is {A_KIND[kind]}", help=help)
         elif key == "optimizer":
