@@ -60,7 +60,7 @@ class Runner:
         if is_run(run):
             resume(run, checkpoint_every=EVERY)
         else:
-            train(nnspec.load(self.spec), self.backend, run_dir=fresh(run), checkpoint_every=EVERY)
+            train(nnspec.load(self.spec), self.backend, run_dir=run, checkpoint_every=EVERY)
         if counted is not None:
             counted.write_text(str(calls[0]))
 
@@ -74,13 +74,6 @@ class Runner:
         if status:
             return {"inside": inside, "kills": kills, "different": [f"resuming ended with {status}"]}
         return {"inside": inside, "kills": kills, "different": compare(self.folder / "whole", run)[1]}
-
-
-def fresh(run: Path) -> Path:
-    """A folder that died before it was a run is begun again under the same name."""
-    if run.exists():
-        run.rename(run.with_name(f"{run.name}.dead{time.monotonic_ns()}"))
-    return run
 
 
 def in_child(work: Callable[[], None], kill_after: float | None = None) -> int:

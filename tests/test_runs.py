@@ -77,6 +77,23 @@ def test_a_run_folder_and_its_spec_can_be_moved_together(place: Path, monkeypatc
     assert compare(place / "new" / folder, place / "new" / "runs/Net/2")[1] == []
 
 
+def test_a_run_killed_before_it_was_written_down_begins_again_in_its_folder(place: Path) -> None:
+    assert run(["train", "net.nn", "--run-dir", "whole"]) == 0
+    Path("torn").mkdir()
+    Path("torn/.model_numpy.py.123.tmp").write_text("half of")
+    assert run(["train", "net.nn", "--run-dir", "torn", "--resume"]) == 0
+    assert compare(Path("whole"), Path("torn"))[1] == []
+    Path("later").mkdir()
+    Path("later/model_numpy.py").write_bytes(Path("whole/model_numpy.py").read_bytes())
+    Path("later/spec.nn").write_bytes(Path("whole/spec.nn").read_bytes())
+    assert run(["train", "net.nn", "--run-dir", "later", "--resume"]) == 0
+    assert compare(Path("whole"), Path("later"))[1] == []
+    Path("mine").mkdir()
+    Path("mine/spec.nn").write_text("my own file")
+    assert run(["train", "net.nn", "--run-dir", "mine", "--resume"]) == 2
+    assert Path("mine/spec.nn").read_text() == "my own file"
+
+
 @pytest.mark.parametrize(
     "change, options, told",
     [

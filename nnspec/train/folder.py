@@ -30,14 +30,15 @@ RESULT = "result.json"  # what a run came to; written last of all, so that it sa
 PACKAGES = ("numpy", "torch", "jax", "jaxlib", "optax", "safetensors")
 
 
-def create(model: str, run_dir: str | Path | None) -> Path:
+def create(model: str, run_dir: str | Path | None, code: str, text: str) -> Path:
     """A new empty folder: `run_dir`, or the next `runs/<model>/<n>` of the working folder.
 
-    Raises TrainError when `run_dir` holds something already.
+    Raises TrainError when `run_dir` holds something already, unless that is this very run, whose code is `text` in the
+    file `code`, killed before it was written down.
     """
     if run_dir is not None:
         folder = Path(run_dir)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if folder.exists() and not (folder.is_dir() and _is_barely_begun(folder, code, text)):
             raise TrainError(
                 f"{folder} exists and is not empty", help="every run has a folder of its own: choose another --run-dir"
             )
@@ -53,6 +54,18 @@ def create(model: str, run_dir: str | Path | None) -> Path:
         except FileExistsError:  # another run took the number between the look and the try
             continue
         return parent / str(number)
+
+
+def _is_barely_begun(folder: Path, code: str, text: str) -> bool:
+    """Whether a folder holds nothing, or no more than a run with this code writes before it is one."""
+    names = {path.name for path in folder.iterdir()} - {"__pycache__"}
+    known = {code, "spec.nn", "imports", "environment.json"}
+    if any(name not in known and not re.fullmatch(r"\..*\.\d+\.tmp", name) for name in names):
+        return False
+    if not names & known:
+        return True
+    path = folder / code
+    return path.is_file() and path.read_bytes() == text.encode()
 
 
 def environment(backend: str, device: str) -> dict[str, Any]:

@@ -119,8 +119,9 @@ def train(
 
 def begin(job: Job, run_dir: str | Path | None, listener: Listener, began: float) -> Result:
     """A job in a folder of its own, from its first step."""
-    folder = folders.create(job.spec.graph.name, run_dir)
+    folder = folders.create(job.spec.graph.name, run_dir, job.code, job.source)
     with folders.locked(folder):
+        tidy(folder)
         try:
             driver = job.set_up(folder)
         except BaseException:
