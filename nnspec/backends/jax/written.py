@@ -343,15 +343,14 @@ def _pool(uses: Uses, name: str, what: str, more: str, reduce: str) -> Written |
     out.line(f"def {name}({', '.join(signature)}) -> Array:")
     out.depth = 1
     out.docstring(f"{what} of each window of x (N, C, {_AXES[axes - 1]}){more}.")
-    window = f"window = (1, 1{', size' * axes})"
-    strides = "window" if all(same) else "strides"
-    if not all(same):
-        step = "stride or size" if any(same) else "stride"
-        if any(same):
-            out.line(f"stride = {step}")
-        out.line(f"window, strides = (1, 1{', size' * axes}), (1, 1{', stride' * axes})")
+    window = f"(1, 1{', size' * axes})"
+    if all(same):
+        out.line(f"window = {window}")
     else:
-        out.line(window)
+        if any(same):
+            out.line("stride = stride or size")
+        out.line(f"window, strides = {window}, (1, 1{', stride' * axes})")
+    strides = "window" if all(same) else "strides"
     if padded:
         out.line(f"around = [(0, 0)] * 2 + [(padding, padding)] * {axes}")
     source = f"lax.reduce_window(x, {reduce}, window, {strides}, {'around' if padded else literal('VALID')})"
