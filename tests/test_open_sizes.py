@@ -65,3 +65,33 @@ def test_an_open_size_is_a_number_like_any_other(backends: tuple[str, ...]) -> N
     for optimize in (0, 1):
         report = verify(nnspec.load("numbers.nn", text=NUMBERS).graph, backends, batch=3, optimize=optimize)
         assert report.ok, report.summary()
+
+
+SHORT = """model M {
+    dim T = 16
+    input x: float32[3, T]
+    target y: float32
+    h = x -> conv(4, 5, stride = 2) -> relu
+    output p = h -> mean(axis = 1) -> dense(1)
+}
+data { source = npz("short.npz") }
+train { minimize = mse(p, y); optimizer = sgd(0.1); epochs = 1; batch = 4 }
+"""
+
+
+def test_examples_too_short_for_a_kernel_are_told_at_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """(3 - 5) // 2 + 1 = 0 entries are left: the report stands at the convolution, before anything is trained."""
+    from nnspec.diagnostics import SpecError
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.nn").write_text(SHORT)
+    for length, fits in ((5, True), (3, False)):
+        np.savez(tmp_path / "short.npz", x=np.zeros((5, 3, length), np.float32), y=np.zeros(5, np.float32))
+        if fits:
+            train(nnspec.load("s.nn"), "numpy")
+            continue
+        with pytest.raises(SpecError) as told:
+            train(nnspec.load("s.nn"), "numpy")
+        (found,) = told.value.diagnostics
+        assert (found.code, found.span.line) == ("E0312", 5)
+        assert "with T = 3 conv has nothing left to compute: its output would be [4, 0]" in found.message

@@ -84,6 +84,11 @@ CODES = {
         "layer enc = dense(8)\noutput y = x -> enc\noutput z = x -> flatten -> enc",
         "let enc = dense(8)\noutput y = x -> enc\noutput z = x -> flatten -> enc",
     ),
+    "E0312": Code(
+        "examples too small for the model",
+        "Open sizes take what the data brings, and with these examples a tensor of the model would have no entries: a "
+        "kernel that is longer than the sequence, say. The size in general stands beside the step.",
+    ),
     "E0320": Code(
         "a broken requirement",
         "`require` says what must hold of the model, and it does not.",
