@@ -24,6 +24,7 @@ VERBS = {
     "predict": "Compute a model's outputs for new inputs.",
     "import-weights": "Take the weights of a PyTorch checkpoint.",
     "verify": "Prove that all backends compute the same.",
+    "lsp": "Serve an editor: errors, shapes, completion.",
     "explain": "Explain a diagnostic code, or the sizes on a line.",
 }
 

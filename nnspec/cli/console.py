@@ -37,6 +37,8 @@ EXTRAS = {
     "scipy": "data",
     "joblib": "data",
     "PIL": "data",
+    "pygls": "lsp",
+    "lsprotocol": "lsp",
     "tensorboard": "tensorboard",
     "optuna": "tune",
 }

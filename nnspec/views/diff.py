@@ -121,14 +121,14 @@ def _layers(a: Graph, b: Graph) -> Iterator[LayerChange]:
     """Operations aligned in order; neighbours removed and added under one path are one change."""
     before, after = _operations(a), _operations(b)
     keys = [[(o.path, o.what, o.shape) for o in side] for side in (before, after)]
-    for kind, a0, a1, b0, b1 in SequenceMatcher(None, *keys, autojunk=False).get_opcodes():
+    for kind, a0, a1, b0, b1 in SequenceMatcher(None, keys[0], keys[1], autojunk=False).get_opcodes():
         if kind != "equal":
             yield from _changes(before[a0:a1], after[b0:b1])
 
 
 def _changes(before: list[_Operation], after: list[_Operation]) -> Iterator[LayerChange]:
     keys = [[(o.path, o.what.partition("(")[0]) for o in side] for side in (before, after)]
-    for kind, a0, a1, b0, b1 in SequenceMatcher(None, *keys, autojunk=False).get_opcodes():
+    for kind, a0, a1, b0, b1 in SequenceMatcher(None, keys[0], keys[1], autojunk=False).get_opcodes():
         if kind == "equal":
             for x, y in zip(before[a0:a1], after[b0:b1], strict=True):
                 yield LayerChange("changed", x.path, f"{x.what} {x.shape}", f"{y.what} {y.shape}")
@@ -220,7 +220,7 @@ def _moved(gone: list[Parameter], new: list[Parameter]) -> dict[str, str]:
     """Tensors that only changed their path: runs of equal local names and shapes, in order."""
     keys = [[(p.path.rpartition(".")[2], p.shape) for p in side] for side in (gone, new)]
     found: dict[str, str] = {}
-    for block in SequenceMatcher(None, *keys, autojunk=False).get_matching_blocks():
+    for block in SequenceMatcher(None, keys[0], keys[1], autojunk=False).get_matching_blocks():
         for i in range(block.size):
             found[gone[block.a + i].path] = new[block.b + i].path
     return found
