@@ -366,6 +366,16 @@ def test_without_optuna(cli: Callable[..., Result], here: Path, monkeypatch: pyt
 
 
 @needs_optuna
+def test_a_domain_inside_a_body_is_pointed_out(cli: Callable[..., Result], here: Path) -> None:
+    Path("small.nn").write_text(
+        SMALL.replace("-> tanh", "-> act").replace("input  x", "let act = tanh in [relu, tanh]\n    input  x")
+    )
+    result = cli("tune", "small.nn", "--trials", 1)
+    assert result.code == 0
+    assert "the domain of act is not searched" in result.err
+
+
+@needs_optuna
 def test_a_weight_of_the_objective_is_pointed_out(cli: Callable[..., Result], here: Path) -> None:
     Path("small.nn").write_text(
         "let decay = 1e-4 in log_uniform(1e-6, 1e-2)\n"

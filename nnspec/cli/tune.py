@@ -202,11 +202,12 @@ def _tell(study: Study, best: Trial, output: Path, form: str) -> None:
         return
     at_first = f", with the defaults {number(first.value)}" if first is not None and first.value is not None else ""
     click.echo(f"best {search.metric} {number(best.value)} in trial {best.number} of {len(trials)}{at_first}\n")
+    header = ("setting", "best", "default", "domain", *(["importance"] if importances else []))
     rows = []
     for name, domain in search.domains.items():
-        share = f"{importances[name]:.0%}" if importances else ""
-        rows.append((name, best.settings[name], str(domain.default), domain.describe(), share))
-    click.echo(table(("setting", "best", "default", "domain", "importance"), rows, right=" >> >"))
+        share = [f"{importances[name]:.0%}"] if importances else []
+        rows.append((name, best.settings[name], str(domain.default), domain.describe(), *share))
+    click.echo(table(header, rows, right=" >> >"))
     if not importances:
         message("too few trials came to their end to say what mattered")
     message(f"{output} is the spec with these values; {study.folder} keeps the study")

@@ -88,10 +88,11 @@ class Study:
             self.optuna = self._open()
             if not self.optuna.get_trials(deepcopy=False):
                 self.optuna.enqueue_trial({name: domain.default for name, domain in search.domains.items()})
-        self.name = uuid.uuid4().hex
-        self.presence = Lock(folder / "workers" / self.name)
+            # Under the lock, so that nobody takes the file for that of a process that is gone.
+            self.name = uuid.uuid4().hex
+            self.presence = Lock(folder / "workers" / self.name)
+            self.presence.acquire()
         self.tells = lockable(folder)  # whether a lock that is free says that a process is gone
-        self.presence.acquire()
 
     def close(self) -> None:
         self.presence.release()
@@ -162,16 +163,14 @@ class Study:
         """Give back what processes that are gone were at."""
         if not self.tells:
             return
-        for trial in self.optuna.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            worker = trial.user_attrs.get("worker", "")
-            path = self.folder / "workers" / worker
-            if worker and path.is_file():
-                lock = Lock(path)
-                if not lock.try_acquire():
-                    continue
-                lock.release()
+        for path in (self.folder / "workers").iterdir():
+            lock = Lock(path)
+            if lock.try_acquire():
                 path.unlink(missing_ok=True)
-            self._again(trial.number, trial.params)
+                lock.release()
+        for trial in self.optuna.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if not (self.folder / "workers" / trial.user_attrs.get("worker", "?")).is_file():
+                self._again(trial.number, trial.params)
 
     def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
         """A sampler of its own for each trial, so that a study that was stopped goes on as it would have."""
