@@ -16,7 +16,6 @@ from nnspec.suggest import did_you_mean
 from nnspec.syntax import nodes
 
 _COMMENT = re.compile(r'^(?:[^"#]|"(?:\\.|[^"\\])*")*#.*?\bnnspec\s*:\s*allow\s*\(([^)]*)\)')
-_CODE = re.compile(r"[A-Za-z]\d{4}")
 
 
 class Allowed(Record):
@@ -44,18 +43,23 @@ def without_allowed(
 
 def check_allowed(program: Program, reporter: Reporter) -> None:
     """W0101: a comment that names no warning silences nothing."""
-    from nnspec.codes import CODES
-
-    warnings = [code for code in CODES if code.startswith("W")]
     for path, text in program.sources.items():
         for number, line, codes in _comments(text) if path in program.files else ():
             for code in codes:
-                if code not in warnings:
-                    column = line.rfind(code) + 1 if code else line.find("allow") + 1
-                    span = Span(path, number, column, number, column + max(1, len(code)))
-                    help = "errors cannot be silenced" if code in CODES else did_you_mean(code, warnings)
-                    help = help or "warnings have codes such as W0301"
-                    reporter.warning("W0101", span, f"there is no warning {code or 'without a code'}", help=help)
+                _check_code(code, line, Span(path, number, 1, number, 1), reporter)
+
+
+def _check_code(code: str, line: str, start: Span, reporter: Reporter) -> None:
+    from nnspec.codes import CODES  # few specs name a code
+
+    warnings = [known for known in CODES if known.startswith("W")]
+    if code in warnings:
+        return
+    column = line.rfind(code) + 1 if code else line.find("allow") + 1
+    span = start.replace(column=column, end_column=column + max(1, len(code)))
+    help = "errors cannot be silenced" if code in CODES else did_you_mean(code, warnings)
+    message = f"there is no warning {code or 'without a code'}"
+    reporter.warning("W0101", span, message, help=help or "warnings have codes such as W0301")
 
 
 def allowances(file: nodes.File, text: str) -> list[Allowed]:

@@ -14,11 +14,11 @@ from nnspec.ir.flatten import flatten
 from nnspec.ir.types import show_shape
 
 if TYPE_CHECKING:
-    from nnspec.compiler import Spec
     from nnspec.ir.graph import Field
+    from nnspec.train.session import Compiled
 
 
-def require_sizes(spec: Spec, arrays: Mapping[str, Any]) -> None:
+def require_sizes(spec: Compiled, arrays: Mapping[str, Any]) -> None:
     """Raises SpecError (E0312) where these examples, by field, leave a tensor of the model without entries."""
     found = bindings(spec.graph.fields, arrays)
     if not found:
@@ -34,7 +34,7 @@ def require_sizes(spec: Spec, arrays: Mapping[str, Any]) -> None:
             message = f"with {given} {name} has nothing left to compute: its output would be {show_shape(shape)}"
             labels = [Label(item.node.span, f"{show_shape(value.type.shape)} in general")]
             help = "larger examples, or a smaller kernel"
-            raise SpecError((Diagnostic("E0312", message, item.node.span, tuple(labels), help),), spec.sources)
+            raise SpecError((Diagnostic("E0312", message, item.node.span, tuple(labels), help),), dict(spec.sources))
 
 
 def bindings(fields: list[Field], arrays: Mapping[str, Any]) -> dict[str, int]:
