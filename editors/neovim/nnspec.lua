@@ -45,17 +45,35 @@ local function attached(client, buffer)
   })
 end
 
+local clients = {}
+
+-- vim.lsp.start is there from neovim 0.8 on.
+local function start(buffer, configuration)
+  if vim.lsp.start then
+    return vim.lsp.start(configuration)
+  end
+  local root = configuration.root_dir
+  clients[root] = clients[root] or vim.lsp.start_client(configuration)
+  vim.lsp.buf_attach_client(buffer, clients[root])
+end
+
 function M.setup(options)
   options = options or {}
-  vim.filetype.add({ extension = { nn = "nn" } })
+  vim.api.nvim_create_autocmd({ "BufRead", "BufNewFile" }, {
+    pattern = "*.nn",
+    callback = function()
+      vim.bo.filetype = "nn"
+    end,
+  })
   vim.api.nvim_create_autocmd("FileType", {
     pattern = "nn",
     callback = function(event)
-      vim.bo[event.buf].commentstring = "# %s"
-      vim.lsp.start({
+      local buffer = (event and event.buf) or vim.api.nvim_get_current_buf()
+      vim.bo[buffer].commentstring = "# %s"
+      start(buffer, {
         name = "nnspec",
         cmd = options.cmd or { "nnspec", "lsp" },
-        root_dir = vim.fn.fnamemodify(event.file, ":p:h"),
+        root_dir = vim.fn.fnamemodify(vim.api.nvim_buf_get_name(buffer), ":p:h"),
         on_attach = attached,
       })
     end,
