@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from nnspec.passes.program import Program
     from nnspec.syntax import nodes
 
-MOST_ERRORS = 200  # of one compilation
+MOST_ERRORS = 100  # of one compilation
 TEXT = "<text>"  # how diagnostics name a spec that came as text
 
 

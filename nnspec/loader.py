@@ -99,7 +99,7 @@ class _Loader:
         """The path of what `declaration` imports, loaded; None when that was not possible (and is reported)."""
         wanted, span = declaration.path.value, declaration.path.span
         target = os.path.normpath(os.path.join(os.path.dirname(path), wanted))
-        if "\0" in wanted or not wanted:
+        if not wanted or "\0" in wanted or any("\ud800" <= c <= "\udfff" for c in wanted):
             self.reporter.error("E0501", span, "an import names a file", help='as in import "blocks.nn"')
             return None
         if len(wanted) > LONGEST:

@@ -132,7 +132,7 @@ def distance(a: str, b: str, limit: int) -> int:
     return min(previous[-1], limit + 1)
 
 
-MOST_CANDIDATES = 2000  # of names that are compared letter by letter: beyond, those that begin alike
+MOST_CANDIDATES = 500  # of names that are compared letter by letter: beyond, those that begin alike
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> tuple[str, ...]:

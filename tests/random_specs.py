@@ -56,3 +56,49 @@ def random_spec(seed: int) -> str:
         f"model N {{ {fields}\n    {body}\n}}\ntrain {{ minimize = {objective}; optimizer = sgd(0.1, momentum = 0.9); "
         "steps = 2 }\n"
     )
+
+
+IMAGE_BREAKS = (
+    "{a} -> conv(3, 9)",
+    "{a} -> conv(4, 3, groups = 2)",
+    "{a} + ones([3, 5, 5])",
+    "{a} -> reshape([61])",
+    "{a} -> max_pool(7)",
+    "concat({a}, ones([3, 4, 4]))",
+    "{a} -> permute([0, 1])",
+    "{a} -> split(2)",
+)
+ROW_BREAKS = (
+    "{a} + ones([5, 3])",
+    "matmul({a}, ones([5, 4]))",
+    "{a} -> self_attention(3)",
+    "{a} -> reshape([21])",
+    "attention({a}, {a}, ones([5, 3, 2]), heads = 2)",
+    "{a} -> take(9)",
+)
+ANY_BREAKS = (
+    "{a} -> dense(0)",
+    "{a} -> no_such_layer",
+    "{a} + nobody",
+    "{a} -> dropout(2)",
+    "{a} -> sum(axis = 5)",
+    "{a} -> dense(3, no_setting = 1)",
+    "{a} -> relu(3, 4)",
+    "{a} -> relu + 1 -> dense",
+    "{a} -> dense(true)",
+    "{a}[9]",
+)
+
+
+def broken_spec(seed: int) -> str:
+    """A random model with one line more, `broken = ...`, that no reading can make right."""
+    draw = random.Random(-seed - 1)
+    spec = random_spec(seed)
+    image = "[3, 5, 4]" in spec
+    wrong = draw.choice(ANY_BREAKS + (IMAGE_BREAKS if image else ROW_BREAKS))
+    lines = spec.split("\n")
+    steps = [i for i, line in enumerate(lines) if line.startswith("    v")]
+    place = draw.choice(steps)
+    named = lines[place].split()[0]
+    lines.insert(place + 1, "    broken = " + wrong.format(a=named))
+    return "\n".join(lines)

@@ -136,7 +136,8 @@ class Estimate:
         if name == "repeat" and len(given) == 2:
             copies = given[0][1].number
             return Known(copies * given[1][1].count if isinstance(copies, int) and copies > 0 else 0)
-        inside = sum(v.count for _, v in given)
+        several = [isinstance(a.value, nodes.For) for a in call.arguments]  # not `weight_init = zeros`, which is no op
+        inside = sum(v.count for (_, v), turns in zip(given, several, strict=True) if v.tensor or turns)
         tensor = any(v.tensor for _, v in given)
         if not tensor and name in numbers.FUNCTIONS and given:
             return Known(inside)

@@ -29,6 +29,14 @@ RESERVED = frozenset([
     "register_module", "register_parameter", "register_state_dict_post_hook", "register_state_dict_pre_hook",
     "requires_grad_", "set_extra_state", "set_submodule", "share_memory", "state_dict", "to", "to_empty", "train",
     "training", "type", "xpu", "zero_grad",
+    "_apply", "_backward_hooks", "_backward_pre_hooks", "_buffers", "_call_impl", "_compiled_call_impl",
+    "_forward_hooks", "_forward_hooks_always_called", "_forward_hooks_with_kwargs", "_forward_pre_hooks",
+    "_forward_pre_hooks_with_kwargs", "_get_backward_hooks", "_get_backward_pre_hooks", "_get_name",
+    "_is_full_backward_hook", "_load_from_state_dict", "_load_state_dict_post_hooks", "_load_state_dict_pre_hooks",
+    "_maybe_warn_non_full_backward_hook", "_modules", "_named_members", "_non_persistent_buffers_set",
+    "_parameters", "_register_load_state_dict_pre_hook", "_register_state_dict_hook",
+    "_replicate_for_data_parallel", "_save_to_state_dict", "_slow_forward", "_state_dict_hooks",
+    "_state_dict_pre_hooks", "_version", "_wrapped_call_impl",
 ])
 # fmt: on
 _OF_CONTAINERS = frozenset(["clear", "items", "keys", "pop", "update", "values"])  # an nn.ModuleDict has these too
@@ -124,7 +132,8 @@ def refused(path: Path) -> str:
     """The first part of a path that PyTorch cannot call a member, or nothing."""
     for position, part in enumerate(path):
         for name in part.keys if isinstance(part, LoopKey) else (part,):
-            if name in RESERVED or (position and name in _OF_CONTAINERS):
+            special = name.startswith("__")  # Python's own, or one that a class body would rename
+            if special or name in RESERVED or (position and name in _OF_CONTAINERS):
                 return name
     return ""
 
