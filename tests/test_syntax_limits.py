@@ -32,7 +32,7 @@ BOMBS = {
     "branches": ("model M { h = if a { b }" + " else if a { b }" * 2000 + " else { b } }", "E0109"),
     "heads": ("train\n  x\n" * 2000, "E0101"),
     "digits": ("let a = " + "1" * MANY, "E0108"),
-    "quotes": ('"\n' * MANY, "E0105"),
+    "quotes": ('"\n' * MANY, "E0121"),
     "escapes": ('let a = "' + "\\q" * MANY + '"', "E0106"),
     "NUL": ("\0" * MANY, "E0104"),
     "letters": ("\u00e9" * MANY, "E0118"),
