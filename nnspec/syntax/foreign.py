@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 _OURS = re.compile(
-    r"^[ \t]*(?:(?:input|target|output|layer|param|noise|dim|let|block|model)[ \t]+[A-Za-z_]|(?:train|data)(?:[ \t]+\w+)?[ \t]*(?:\{|$)"
+    r"^[ \t]*(?:(?:input|target|output|layer|param|noise|dim|let|block|model)[ \t]+[A-Za-z_]"
+    r"|(?:train|data)(?:[ \t]+\w+)?[ \t]*(?:\{|$)"
     r'|import[ \t]*"|require\b|nnspec[ \t]+\d)',
     re.MULTILINE,
 )
