@@ -164,10 +164,6 @@ IMPORTS = {
         "torch.nn.functional",
         "torch.optim",
         "torch.optim.optimizer",
-        "contextlib",
-        
-        "os",
-        "time",
     ],
 }
 FORBIDDEN = {
