@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
+DEFLATED = 1100  # bytes that one byte of a packed file can stand for: deflate's bound is 1032
+MOST_AXES = 32
 IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
@@ -57,10 +59,10 @@ def _npy(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Array:
     label = f'{path}, array "{_stem(info)}"'
     with archive.open(info) as file:
         shape, fortran, dtype = _header(label, file)
-        wanted = math.prod(shape) * dtype.itemsize
-        if wanted > info.file_size:
-            raise DataError("E0521", f"{label}: declares {shape}, more than the file holds", exit_code=2)
-        start = file.tell()
+        wanted, start = math.prod(shape) * dtype.itemsize, file.tell()
+        if start + wanted != info.file_size or wanted > DEFLATED * path.stat().st_size:
+            how = "less" if start + wanted < info.file_size else "more"
+            raise DataError("E0521", f"{label}: declares {shape}, {how} than the file holds", exit_code=2)
         if info.compress_type == zipfile.ZIP_STORED and wanted > MAPPED:
             offset = _data_offset(path, info) + start
             return np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C")
@@ -79,6 +81,8 @@ def _header(label: str, file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtyp
         raise DataError("E0521", f"{label}: {error}", exit_code=2) from error
     if dtype.hasobject:
         raise DataError("E0521", f"{label}: holds Python objects, which are never unpickled")
+    if len(shape) > MOST_AXES or any(size < 0 for size in shape) or dtype.kind not in "biufUS":
+        raise DataError("E0521", f"{label}: is no array of numbers or strings: {dtype} {shape}", exit_code=2)
     return shape, fortran, dtype
 
 
@@ -164,7 +168,11 @@ def _idx_array(path: Path, file: BinaryIO, packed: bool) -> Array:
     if len(sizes) < 4 * magic[3]:
         raise DataError("E0521", f"{path} ends inside its header", exit_code=2)
     shape = struct.unpack(f">{magic[3]}I", sizes)
+    if len(shape) > MOST_AXES:
+        raise DataError("E0521", f"{path} declares {len(shape)} axes, at most {MOST_AXES} are read", exit_code=2)
     wanted, start = math.prod(shape) * dtype.itemsize, 4 + 4 * magic[3]
+    if packed and wanted > DEFLATED * path.stat().st_size:
+        raise DataError("E0521", f"{path} declares {list(shape)}, more than a file of its size holds", exit_code=2)
     if packed:
         return _unpacked(path, file, shape, dtype, wanted)
     held = path.stat().st_size - start

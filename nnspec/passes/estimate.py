@@ -22,7 +22,7 @@ DEEPEST = 3000  # expressions inside expressions, blocks inside blocks
 class Known(NamedTuple):
     """What is known of a name or an expression."""
 
-    count: int = 0  # operations of one evaluation, or of one use of a layer
+    least: int = 0  # operations of one evaluation, or of one use of a layer
     number: Any = None  # its value, where it is a number or bool
     tensor: bool = False  # surely a tensor
     length: int = 0  # entries of a list
@@ -71,7 +71,7 @@ class Estimate:
             self.blocks[key] = 0  # also for a block that uses itself, which is reported elsewhere
             if isinstance(declared, nodes.Block):
                 names.update({t.id: TENSOR for t in declared.tensors})
-            self.blocks[key] = self._body(declared.body, names, path).count
+            self.blocks[key] = self._body(declared.body, names, path).least
         return self.blocks[key]
 
     def _body(self, body: nodes.Body | None, names: Names, path: str) -> Known:
@@ -82,9 +82,9 @@ class Estimate:
         for statement in body.statements:
             if isinstance(statement, nodes.Bind | nodes.Output):
                 value = self._expr(statement.value, names, path)
-                total += value.count
+                total += value.least
                 bound = statement.names if isinstance(statement, nodes.Bind) else (statement.name,)
-                names.update({n.id: value._replace(count=0, length=0) for n in bound})
+                names.update({n.id: value._replace(least=0, length=0) for n in bound})
             elif isinstance(statement, nodes.Let):
                 names[statement.name.id] = self._expr(statement.value, names, path)
             elif isinstance(statement, nodes.Input | nodes.Target | nodes.Param | nodes.Noise):
@@ -92,7 +92,7 @@ class Estimate:
             elif isinstance(statement, nodes.LayerDecl):
                 names[statement.name.id] = UNKNOWN
         result = self._expr(body.result, names, path) if body.result is not None else UNKNOWN
-        return result._replace(count=total + result.count)
+        return result._replace(least=total + result.least)
 
     def _expr(self, expr: Any, names: Names, path: str) -> Known:
         self.visits += 1
@@ -124,7 +124,7 @@ class Estimate:
         name = call.callee.id
         given = [(a.name, self._expr(a.value, names, path)) for a in call.arguments]
         if name in names:
-            return Known(names[name].count + sum(v.count for _, v in given if v.tensor), tensor=bool(given))
+            return Known(names[name].least + sum(v.least for _, v in given if v.tensor), tensor=bool(given))
         if (block := self.program.callable(path, name)) is not None:
             settings = [s.name.id for s in block.settings]
             tensors = [v for n, v in given if v.tensor and n not in settings]
@@ -132,12 +132,12 @@ class Estimate:
             by_name = {n: v for n, v in given if n in settings}
             free = [s for s in settings if s not in by_name]
             count = self._use(block, {**dict(zip(free, plain, strict=False)), **by_name})
-            return Known(1 + count + sum(v.count for v in tensors), tensor=bool(tensors))
+            return Known(1 + count + sum(v.least for v in tensors), tensor=bool(tensors))
         if name == "repeat" and len(given) == 2:
             copies = given[0][1].number
-            return Known(copies * given[1][1].count if isinstance(copies, int) and copies > 0 else 0)
+            return Known(copies * given[1][1].least if isinstance(copies, int) and copies > 0 else 0)
         several = [isinstance(a.value, nodes.For) for a in call.arguments]  # not `weight_init = zeros`, which is no op
-        inside = sum(v.count for (_, v), turns in zip(given, several, strict=True) if v.tensor or turns)
+        inside = sum(v.least for (_, v), turns in zip(given, several, strict=True) if v.tensor or turns)
         tensor = any(v.tensor for _, v in given)
         if not tensor and name in numbers.FUNCTIONS and given:
             return Known(inside)
@@ -145,7 +145,7 @@ class Estimate:
 
     def _pipeline(self, expr: nodes.Pipeline, names: Names, path: str) -> Known:
         steps = [self._expr(step.value, names, path) for step in expr.steps]
-        return Known(sum(s.count for s in steps), tensor=steps[0].tensor)
+        return Known(sum(s.least for s in steps), tensor=steps[0].tensor)
 
     def _binary(self, expr: nodes.Binary, names: Names, path: str) -> Known:
         spine = [expr]
@@ -161,7 +161,7 @@ class Estimate:
                     number = numbers.binary(node.op, found.number, right.number)
                 except numbers.NumberError:  # reported where it is computed
                     number = None
-            found = Known(found.count + right.count + tensor, number, tensor)
+            found = Known(found.least + right.least + tensor, number, tensor)
         return found
 
     def _unary(self, expr: nodes.Unary, names: Names, path: str) -> Known:
@@ -172,18 +172,18 @@ class Estimate:
                 number = numbers.unary(expr.op, number)
             except numbers.NumberError:  # reported where it is computed
                 number = None
-        return Known(inner.count + inner.tensor, number, inner.tensor)
+        return Known(inner.least + inner.tensor, number, inner.tensor)
 
     def _if(self, expr: nodes.If, names: Names, path: str) -> Known:
         condition = self._expr(expr.condition, names, path).number
         if isinstance(condition, bool):
             return self._body(expr.then if condition else expr.otherwise, names, path)
-        return min(self._body(expr.then, names, path), self._body(expr.otherwise, names, path), key=lambda k: k.count)
+        return min(self._body(expr.then, names, path), self._body(expr.otherwise, names, path), key=lambda k: k.least)
 
     def _for(self, expr: nodes.For, names: Names, path: str) -> Known:
         turns = self._expr(expr.iterable, names, path).length
         body = self._body(expr.body, {**names, **{n.id: UNKNOWN for n in expr.targets}}, path)
-        return Known(turns * body.count)
+        return Known(turns * body.least)
 
     def _range(self, expr: nodes.Range, names: Names, path: str) -> Known:
         start, stop = (self._expr(end, names, path).number for end in (expr.start, expr.stop))
@@ -200,7 +200,7 @@ _COUNT: dict[type, Any] = {
     nodes.Binary: Estimate._binary,
     nodes.Unary: Estimate._unary,
     nodes.Paren: lambda self, expr, names, path: self._expr(expr.value, names, path),
-    nodes.Index: lambda self, expr, names, path: Known(self._expr(expr.value, names, path).count),
+    nodes.Index: lambda self, expr, names, path: Known(self._expr(expr.value, names, path).least),
     nodes.If: Estimate._if,
     nodes.For: Estimate._for,
     nodes.List: lambda self, expr, names, path: Known(length=len(expr.items)),
