@@ -113,7 +113,7 @@ CODES = {
     "E0119": Code("a unary plus", "A sign before a number is a minus or nothing.", "output y = +x", "output y = x"),
     "E0120": Code(
         "too many errors to read on",
-        "After so many syntax errors the rest of the file would only give echoes. Correct the first ones.",
+        "After so many errors the rest of the file would only give echoes. Correct the first ones.",
     ),
     "E0121": Code(
         "a file that is no spec",
