@@ -29,7 +29,7 @@ MODELS: list[tuple[str, list[tuple[str, int]]]] = [
     ("output y = x -> dense(3, weight_init = 0.1)", [("E0207", 3)]),
     ("output y = x -> dense(2, bias_init = constant([1, 2, 3]))", [("E0306", 3)]),
     ("output y = x -> dense(2, bias_init = constant([[1], [2, 3]]))", [("E0306", 3)]),
-    ("output y = x -> dense(2, bias_init = constant([]))", [("E0207", 3)]),
+    ("output y = x -> dense(2, bias_init = constant([]))", [("E0306", 3)]),
     ("output y = x -> dense(2, bias_init = constant([1, relu]))", [("E0207", 3)]),
     ("param p: float32[2] = constant([1])\noutput y = x * p[0]", [("E0306", 3)]),
     ("noise e: float32[8] = ones\noutput y = x + e", [("E0217", 3)]),
