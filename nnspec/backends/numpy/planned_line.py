@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 TAKEN = ("self", "model", "batch", "n", "total", "dtype", "gradients", "team", "member", "pool", "np", "rng")
 PARAMETERS = {"FreeParameter", "ReadParameter"}
 MIXING = {"BatchMean", "BatchNorm", "Dropout", "DropPath", "GaussianNoise", "Bernoulli"}  # or drawing
+STOPS = {"Bernoulli", "Sign", "Step", "StopGradient"}  # no gradient comes back through them
 LINEAR = {"Add", "Sub", "Neg", "Mul", "Div"}
 
 
@@ -171,9 +172,14 @@ class PlannedLine:
         return [p for p in layer.parameters.values() if p.role != "buffer"]
 
     def find_needed(self) -> None:
+        """Which ops are reversed: those that something learnt comes from and that a gradient comes back to."""
         count: dict[str, list[Placed]] = {}
+        reached, unreached = self.reached(), set()
         for placed in self.line:
             learnt = [] if placed.absorbed else self.learnt(placed)
+            if not any(v in reached for v in placed.flat.outputs):
+                unreached.update(p.path for p in learnt)
+                continue
             for parameter in learnt:
                 count.setdefault(parameter.path, []).append(placed)
             if learnt or any(v in self.needs for v in placed.flat.inputs) or placed.kind == "Penalty":
@@ -184,6 +190,16 @@ class PlannedLine:
         self.shared = {path for path, uses in count.items() if len(uses) > 1}
         if any(p.unit is None and p.kind not in PARAMETERS for path in self.shared for p in count[path]):
             self.reason = "a layer without a planned form is shared"
+        if unreached - set(count):
+            self.reason = "a part gets no gradient"
+
+    def reached(self) -> set[Value]:
+        """The values that the gradient of the result comes back to."""
+        found = {self.result}
+        for placed in reversed(self.line):
+            if placed.kind not in STOPS and any(v in found for v in placed.flat.outputs):
+                found.update(v for v in placed.flat.inputs if v.type.is_float)
+        return found
 
 
 def reaching(line: list[FlatNode], result: Value) -> set[int]:

@@ -52,8 +52,8 @@ class StepPrinter:
         out.line(f"OBJECTIVES = {{{', '.join(pairs)}}}")
         print_objective_of(self.program, out)
 
-    def value(self, batch: str, step: str = "step") -> str:
-        loss = "OBJECTIVES[objective]" if self.several else "loss"
+    def value(self, batch: str, step: str = "step", loss: str = "") -> str:
+        loss = loss or ("OBJECTIVES[objective]" if self.several else "loss")
         return f"{loss}(model, {batch}, {step})"
 
     # ---------------------------------------------------------------- gradients
@@ -107,23 +107,23 @@ class StepPrinter:
                 self.print_update(out)
                 return
             out.line("values = []")
-            with out.indented("for objective in OBJECTIVES:"):
-                self.print_update(out)
+            with out.indented("for objective, loss in OBJECTIVES.items():"):
+                self.print_update(out, "loss")
             out.line("return torch.stack(values)")
 
-    def print_update(self, out: Writer) -> None:
+    def print_update(self, out: Writer, loss: str = "") -> None:
         if self.seed:
             out.line(self.seed)
         self.print_zero(out)
         result = "value.detach()"
         if self.part:
-            self.print_parts(out)
+            self.print_parts(out, loss)
             result = "total"
         elif self.whole:
             out.line("value = backward(model, batch, step)")
             result = "value"
         else:
-            out.line(f"value = {self.value('batch')}")
+            out.line(f"value = {self.value('batch', loss=loss)}")
             self.print_reverse(out)
         if self.several:
             out.line("update(optimizer, lr, objective)")
@@ -153,14 +153,14 @@ class StepPrinter:
         else:
             out.line("value.backward()")
 
-    def print_parts(self, out: Writer) -> None:
+    def print_parts(self, out: Writer, loss: str = "") -> None:
         """Add up the gradients of `accumulate` batches, each with its share of all examples."""
         first = reference_field(self.program)
         out.line("total = torch.zeros(())")
         out.line(f"size = len(batch[{literal(first)}])")
         with out.indented(f"for start in range(0, size, {self.part}):"):
             out.line(f"part = {{name: values[start : start + {self.part}] for name, values in batch.items()}}")
-            out.line(f"value = {self.value('part')} * (len(part[{literal(first)}]) / size)")
+            out.line(f"value = {self.value('part', loss=loss)} * (len(part[{literal(first)}]) / size)")
             self.print_reverse(out)
             out.line("total = total + value.detach()")
 
