@@ -400,7 +400,7 @@ def test_a_new_optimizer_or_new_weights_are_trained(name: str, tmp_path: Path) -
     first = driver.train_steps(data, order, rates, first_step=1)
     module = driver.module
     driver.model = module.initialise(driver.model, np.float64, 0)
-    driver.optimizer = module.make_optimizer(driver.model)
+    driver.optimizer = driver.made = module.make_optimizer(driver.model)
     assert np.array_equal(driver.train_steps(data, order, rates, first_step=1), first)
     assert first[2] < first[0]
 
