@@ -174,7 +174,8 @@ class PlannedLine:
     def find_needed(self) -> None:
         """Which ops are reversed: those that something learnt comes from and that a gradient comes back to."""
         count: dict[str, list[Placed]] = {}
-        reached, unreached = self.reached(), set()
+        reached = self.reached()
+        unreached: set[str] = set()
         for placed in self.line:
             learnt = [] if placed.absorbed else self.learnt(placed)
             if not any(v in reached for v in placed.flat.outputs):
