@@ -128,7 +128,7 @@ def test_emitted_layers_are_what_a_reader_of_the_framework_expects() -> None:
     assert "self.lstm1 = nn.LSTM(32, 64, batch_first=True)" in torch
     assert "x, _ = self.lstm1(" in torch
     assert 'self.body["0"] = nn.GRU(64, 16, num_layers=2, batch_first=True)' in torch
-    assert "lstm1=LSTM.init(next(keys), 32, 64)" in jax
+    assert "lstm1 = LSTM.init(next(keys), 32, 64)" in jax
     assert "lax.scan(" in jax
     assert "self.lstm1 = LSTM(32, 64)" in numpy
     assert "def lstm_backward(" in numpy

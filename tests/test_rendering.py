@@ -193,7 +193,7 @@ FOUND = Diagnostic("E0301", "does not fit", at(9, 8, 11), (Label(at(7, 8, 11), "
 def test_json_has_the_documented_fields() -> None:
     (entry,) = json.loads(to_json([FOUND]))
     assert list(entry) == [
-        "code", "severity", "message", "path", "line", "column", "end_line", "end_column", "labels", "help",
+        "code", "severity", "message", "path", "line", "column", "end_line", "end_column", "labels", "help", "fixes",
     ]  # fmt: skip
     assert entry["code"] == "E0301"
     assert (entry["line"], entry["column"], entry["end_line"], entry["end_column"]) == (9, 8, 9, 19)

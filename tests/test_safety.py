@@ -6,7 +6,6 @@ import ast
 import gzip
 import io
 import json
-import resource
 import struct
 import subprocess
 import sys
@@ -128,15 +127,18 @@ BOMBS = {
 }
 
 RUN = """
-import json, resource, sys, time
+import json, resource, sys
+resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
 from nnspec.compiler import check
 from nnspec.rendering import render
 found = check("bomb.nn", text=open(sys.argv[1], encoding="utf-8").read())
 first = [d for d in found.diagnostics if d.severity == "error"][:1]
 used = resource.getrusage(resource.RUSAGE_SELF)
+# Not ru_maxrss: that of the process which started this one lives on in it.
+peak = next(line.split()[1] for line in open("/proc/self/status", encoding="utf-8") if line.startswith("VmHWM"))
 print(json.dumps({"code": [d.code for d in first], "message": [d.message for d in first],
     "count": len(found.diagnostics), "shown": len(render(found.diagnostics, found.sources)),
-    "seconds": used.ru_utime + used.ru_stime, "megabytes": used.ru_maxrss / 1024}))
+    "seconds": used.ru_utime + used.ru_stime, "megabytes": int(peak) / 1024}))
 """
 
 
@@ -150,7 +152,6 @@ def test_a_bomb_is_refused_in_two_seconds_and_300_megabytes(name: str, tmp_path:
         capture_output=True,
         text=True,
         timeout=60,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30)),
     )
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout)

@@ -110,13 +110,19 @@ def _definition(found: list[str]) -> Doc:
     while not parser.accept(")"):
         parameters.append(_parameter(parser))
         parser.accept(",")
+    result: list[Doc] = []
+    crowded = False
+    if parser.accept("->"):
+        found_type = parser.expression()
+        # Parameters make room for a result type; one that fills a line of its own breaks as well, and they with it.
+        kept = _flat(found_type)
+        crowded = columns(kept) > WIDTH - len("    ) -> :")
+        result = [" -> ", expression(found_type, OPEN) if crowded or not parameters else kept]
     doc: list[Doc] = ["def ", name, "()"]
     if parameters:
         inside = Group(separated(parameters, comma=True))
-        doc = ["def ", name, Group(["(", Indent([Break(), inside]), Break(), ")"])]
-    if parser.accept("->"):
-        found_type = parser.expression()
-        doc.extend([" -> ", _flat(found_type) if parameters else expression(found_type, OPEN)])
+        doc = ["def ", name, Group(["(", Indent([Break(), inside]), Break(), ")"], expand=crowded)]
+    doc.extend(result)
     parser.take(":")
     return [*doc, ":"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from nnspec.backends.program import Apply, Branch, ClassDef, ForEach, Group, Invoke, Member, OpUse, Statement
+from nnspec.backends.program import Apply, Branch, ClassDef, ForEach, Group, Invoke, Member, OpUse, Statement, has_open
 from nnspec.backends.source import Names
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class _Namer:
         for statement in body:
             self.clock += 1
             if isinstance(statement, Apply | Invoke):
-                for key in _inputs(statement) if not statement.unread else ():
+                for key in [*_inputs(statement), *self._measured(statement)] if not statement.unread else ():
                     self.last[key] = self.clock
             elif isinstance(statement, Group):
                 self._measure(statement.body)
@@ -124,6 +124,16 @@ class _Namer:
                 self._measure(statement.otherwise)
             elif isinstance(statement, ForEach):
                 self._measure_loop(statement)
+
+    def _measured(self, statement: Apply | Invoke) -> list[Any]:
+        """The inputs whose shapes a statement may read: those of open sizes, where it has an open size to say."""
+        ops = [self.definition.numbers[key].op for key in statement.inputs if key in self.definition.numbers]
+        if isinstance(statement, Apply):
+            ops.append(statement.use.op)
+        if not any(has_open(tuple(getattr(op, name) for name in op._fields)) for op in ops):
+            return []
+        inputs = self.definition.module.inputs
+        return [("in", index) for index, value in enumerate(inputs) if has_open(tuple(value.type.shape))]
 
     def _measure_loop(self, loop: ForEach) -> None:
         if loop.carried:
