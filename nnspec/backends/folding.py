@@ -127,7 +127,7 @@ def _definition(found: list[str]) -> Doc:
     return [*doc, ":"]
 
 
-def _flat(node: Node) -> Doc:
+def _flat(node: Node) -> str:
     """A result type, which breaks only if the parameters cannot make room for it."""
     return render(expression(node, OPEN), 0, 10**6)[0]
 
