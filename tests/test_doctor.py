@@ -47,6 +47,13 @@ def test_a_spec_that_is_well(tmp_path: Path) -> None:
     assert "ln 2 = 0.6931" in found["cross-entropy of logits"][1]
 
 
+def test_what_train_would_refuse_for_its_memory_is_bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nnspec.train.doctor.available", lambda: (10_000_000, "this machine has"))
+    verdict, text = verdicts(tmp_path, EASY)["memory"]
+    assert verdict == "bad"
+    assert "this machine has 10 MB" in text
+
+
 @pytest.mark.parametrize(
     "rows, settings, what, verdict, text",
     [

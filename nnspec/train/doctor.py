@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnspec.passes.cost import totals
+from nnspec.backends.values import micro_batch
 from nnspec.record import Record
 from nnspec.train.errors import TrainError
 from nnspec.train.evaluate import outputs
 from nnspec.train.files import write
 from nnspec.train.initial import initial_state
 from nnspec.train.meaning import pairs
+from nnspec.train.memory import Estimate, available, estimate, mb
 from nnspec.train.plan import plan_run, rates
 from nnspec.train.session import (
     base_of,
@@ -76,6 +77,9 @@ def examine(spec: Compiled, backend: str = "numpy", *, device: str = "auto", dty
     with one_blas_thread(known_backend(backend)), tempfile.TemporaryDirectory(prefix="nnspec-") as scratch:
         examples = read_examples(spec, base_of(spec), seed, working)
         plan = plan_run(training, examples.size())
+        evaluated = max((examples.size(part) for part in examples.parts if part != "train"), default=0)
+        at_once = micro_batch(training) or plan.batch
+        memory = estimate(graph, backend, batch=at_once, evaluated=evaluated, dtype=working)
         code = Path(scratch) / f"model_{backend}.py"
         write(code, spec.source(backend))
         driver = open_driver(backend, code, dtype=working, device=device, seed=seed)
@@ -84,7 +88,7 @@ def examine(spec: Compiled, backend: str = "numpy", *, device: str = "auto", dty
         first = {name: np.asarray(array[order[0]]) for name, array in batch.items()}
         found = [*_data(graph, examples, first), *_balance(graph, examples), *_first_loss(graph, driver, first)]
         learned, seconds = _overfit(driver, training, plan, first)
-        found += [*learned, *_costs(graph, examples, plan, seconds)]
+        found += [*learned, *_costs(memory, plan, seconds)]
     return Checkup(tuple(found))
 
 
@@ -182,18 +186,15 @@ def _overfit(driver: Driver, training: Training, plan: Plan, first: Arrays) -> t
     return [Finding("one batch", "ok" if falls or len(losses) < FEW else "note", text)], min(times)
 
 
-def _costs(graph: Graph, examples: Examples, plan: Plan, seconds: float) -> list[Finding]:
-    held = int(getattr(examples, "held_bytes", 0))
-    step = totals(graph, plan.batch)["memory"]
+def _costs(memory: Estimate, plan: Plan, seconds: float) -> list[Finding]:
+    """What `train` will take, by the same estimate by which it refuses what cannot fit."""
+    limit, whose = available()
+    fits = not limit or memory.peak <= limit
     epoch, whole = seconds * plan.steps_per_epoch, seconds * plan.steps
     return [
-        Finding("memory", "ok", f"{_mib(step)} for a step of {plan.batch} examples, {_mib(held)} of data held"),
+        Finding("memory", "ok" if fits else "bad", f"{memory}" if fits else f"{memory}; {whose} {mb(limit)}"),
         Finding("time", "ok", f"{_time(epoch)} an epoch of {plan.steps_per_epoch:,} steps, {_time(whole)} in all"),
     ]
-
-
-def _mib(count: int) -> str:
-    return f"{count / 2**20:,.1f} MiB"
 
 
 def _time(seconds: float) -> str:
