@@ -14,6 +14,9 @@ from nnspec.backends.loading import import_file
 
 BACKENDS = ("numpy", "torch", "jax")
 FILES = sorted(EXAMPLES.glob("*.nn"))
+OTHERS = [
+    f for folder in ("tests/networks", "tests/valid", "benchmarks/specs") for f in sorted((ROOT / folder).glob("*.nn"))
+]
 LACKING = {("physics", "numpy")}  # `gradient(y, x)`
 HIDE = """
 import runpy, sys
@@ -48,9 +51,9 @@ def test_an_emitted_file_takes_three_steps_without_nnspec(name: str, backend: st
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_emitted_files_are_formatted_and_free_of_lint(backend: str, tmp_path: Path) -> None:
-    for path in [f for f in FILES if (f.stem, backend) not in LACKING]:
+    for path in [f for f in (*FILES, *OTHERS) if (f.stem, backend) not in LACKING]:
         for optimize in (0, 1):
-            (tmp_path / f"{path.stem}_{optimize}.py").write_text(emitted(path, backend, optimize))
+            (tmp_path / f"{path.parent.name}_{path.stem}_{optimize}.py").write_text(emitted(path, backend, optimize))
     for command in (["format", "--check", "--diff"], ["check"]):
         ran = subprocess.run(
             [sys.executable, "-m", "ruff", *command, "--isolated", "."], capture_output=True, text=True, cwd=tmp_path

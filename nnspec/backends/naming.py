@@ -92,6 +92,7 @@ class _Namer:
         self.clock = 0
         self._assign(self.definition.body)
         self.definition.returns = [self.names[k] for k in self.signature.outputs]
+        self.definition.results = frozenset(self.signature.outputs)
         given = {self.names[key] for key in self.user if key in self.names}
         self.definition.given = frozenset(given - {"_", *self.letters})
         self.definition.scope.names.taken.update(n for n in self.names.values() if n.isidentifier())

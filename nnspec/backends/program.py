@@ -375,7 +375,7 @@ class ClassDef:
 
     `name` is its name, `arguments` its constructor's (settled while members are printed), `inputs` the
     forward arguments, `captures` further forward arguments (values, layers or modules of an enclosing
-    class), `returns` the variables it returns. `modules` are its uses.
+    class), `returns` the variables it returns, `results` the keys of what they hold then. `modules` are its uses.
     """
 
     def __init__(self, name: str, modules: list[Module]) -> None:
@@ -387,6 +387,7 @@ class ClassDef:
         self.inputs: list[str] = []
         self.captures: list[str] = []
         self.returns: list[str] = []
+        self.results: frozenset[Any] = frozenset()
         self.arguments: list[Argument] = []
         self.numbers: dict[Key, OpUse] = {}  # constants that are written where they are used
         self.chain = False  # whether one value runs straight through its body

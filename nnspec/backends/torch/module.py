@@ -307,7 +307,7 @@ class ModulePrinter(Sequentials):
         if not source.startswith("self.") or not source.replace(".", "").isidentifier():
             return False
         self.aliases[statement.targets[0]] = source
-        return statement.targets[0] not in self.definition.returns
+        return statement.outputs[0] not in self.definition.results
 
     def forget(self, statement: Apply | Invoke) -> None:
         for target in statement.targets:
