@@ -236,7 +236,9 @@ def test_8_bit_images_are_resized_to_the_declared_size(tmp_path: Path) -> None:
 
 def test_idx_that_declares_more_than_it_holds(tmp_path: Path) -> None:
     write_idx(tmp_path / "i.idx.gz", np.zeros((2, 4)), (2_000_000_000, 4))
-    refused("E0521", "declares", "8 bytes"[:1], fields=[x(4)], base=tmp_path, source=call("idx", "i.idx.gz"))
+    refused("E0521", "more than a file of its size", fields=[x(4)], base=tmp_path, source=call("idx", "i.idx.gz"))
+    write_idx(tmp_path / "more.idx.gz", np.zeros((2, 4)), (3, 4))
+    refused("E0521", "12 bytes, and holds 8", fields=[x(4)], base=tmp_path, source=call("idx", "more.idx.gz"))
     (tmp_path / "cut.gz").write_bytes(gzip.compress(b"\0\0\x08\x01\0\0\0\x02ab")[:-6])
     refused("E0521", "cut.gz", fields=[x()], base=tmp_path, source=call("idx", "cut.gz"))
     (tmp_path / "no.idx").write_bytes(b"PNG!")
