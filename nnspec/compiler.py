@@ -43,20 +43,24 @@ def check(
     text: str | None = None,
     model: str | None = None,
     set: Mapping[str, object] | None = None,
+    allow_outside: bool = False,
 ) -> Check:
-    """Checks a file (or `text`): all its models, or the one named. Never raises for what a spec holds."""
+    """Checks a file (or `text`): all its models, or the one named. Never raises for what a spec holds.
+
+    `allow_outside` lets imports read files outside of the project folder, which is an error (E0509) otherwise.
+    """
     reporter, sources = Reporter(MOST_ERRORS), dict[str, str]()
     path, text = _named(source, text)
     program, specs = None, dict[str, Spec]()
     try:
-        program = load_program(path, reporter, sources, text=text, settings=set)
+        program = load_program(path, reporter, sources, text=text, settings=set, allow_outside=allow_outside)
         if program is not None:
             resolve(program, reporter)
             domains = find_domains(program, reporter)
             for declared in _chosen(program, model, reporter):
                 graph = elaborate(program, declared, None, reporter)
                 if graph is not None:
-                    specs[declared.name.id] = Spec(graph, program, (), set or {}, domains)
+                    specs[declared.name.id] = Spec(graph, program, (), set or {}, domains, allow_outside)
     except TooManyErrors:
         _leave(reporter)
     found = _finished(program, reporter, sources)
@@ -71,19 +75,20 @@ def load(
     text: str | None = None,
     model: str | None = None,
     set: Mapping[str, object] | None = None,
+    allow_outside: bool = False,
 ) -> Spec:
     """One compiled model: the one named `model`, or the last of the file.
 
     `source` is a path; a string with a line break in it is the text of a spec, and `text` gives the text of a
     file that `source` only names. `set` overrides `let`s, parameters of the model, sizes and keys, as in
-    `{"width": 8, "train.epochs": 5}`; a string is parsed as an expression of the language. Raises SpecError with
-    every diagnostic found.
+    `{"width": 8, "train.epochs": 5}`; a string is parsed as an expression of the language. `allow_outside` is that
+    of `check`. Raises SpecError with every diagnostic found.
     """
     reporter, sources = Reporter(MOST_ERRORS), dict[str, str]()
     path, text = _named(source, text)
     program, graph, domains = None, None, dict[str, Domain]()
     try:
-        program = load_program(path, reporter, sources, text=text, settings=set)
+        program = load_program(path, reporter, sources, text=text, settings=set, allow_outside=allow_outside)
         if program is not None:
             resolve(program, reporter)
             domains = find_domains(program, reporter)
@@ -94,7 +99,7 @@ def load(
     found = _finished(program, reporter, sources)
     if program is None or graph is None or reporter.failed:
         raise SpecError(found, sources)
-    return Spec(graph, program, found, set or {}, domains)
+    return Spec(graph, program, found, set or {}, domains, allow_outside)
 
 
 def compile(
@@ -104,9 +109,10 @@ def compile(
     model: str | None = None,
     set: Mapping[str, object] | None = None,
     optimize: int = 1,
+    allow_outside: bool = False,
 ) -> str:
     """The Python source of a model for "numpy", "torch" or "jax". Raises as `load` and `Spec.source` do."""
-    return load(source, model=model, set=set).source(backend, optimize=optimize)
+    return load(source, model=model, set=set, allow_outside=allow_outside).source(backend, optimize=optimize)
 
 
 class Check:
@@ -132,7 +138,8 @@ class Spec:
     """One compiled model with the files it came from.
 
     `graph` is the typed graph, `path` the file, `sources` the texts read by path, `imports` what each file imports,
-    `settings` the `--set` values as they were given, `diagnostics` the warnings, `domains` what `tune` searches.
+    `settings` the `--set` values as they were given, `diagnostics` the warnings, `domains` what `tune` searches,
+    `allow_outside` whether imports might leave the project folder.
     """
 
     def __init__(
@@ -142,6 +149,7 @@ class Spec:
         diagnostics: tuple[Diagnostic, ...],
         settings: Mapping[str, object],
         domains: Mapping[str, Domain],
+        allow_outside: bool = False,
     ) -> None:
         self.graph = graph
         self.path = program.main.path
@@ -150,6 +158,7 @@ class Spec:
         self.settings: dict[str, object] = dict(settings)
         self.diagnostics = diagnostics
         self.domains: dict[str, Domain] = dict(domains)
+        self.allow_outside = allow_outside
 
     def __repr__(self) -> str:
         return f"<Spec {self.model} of {self.path}>"

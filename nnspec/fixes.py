@@ -19,11 +19,13 @@ MOST = 40  # candidates tried in one run: a file with more mistakes is mended in
 ROUNDS = 10  # of `mend`: a fix may bring up what the first mistake hid
 
 
-def with_fixes(checked: Check, set: Mapping[str, object] | None = None, model: str | None = None) -> Check:
+def with_fixes(
+    checked: Check, set: Mapping[str, object] | None = None, model: str | None = None, allow_outside: bool = False
+) -> Check:
     """The same result, its diagnostics with the fixes that work. Only the file itself is changed, not its imports."""
     found, left = [], MOST
     for diagnostic in checked.diagnostics:
-        fixes = fixes_of(diagnostic, checked, set, model, left)
+        fixes = fixes_of(diagnostic, checked, set, model, left, allow_outside)
         left -= 1 + len(fixes)
         found.append(diagnostic.replace(fixes=fixes))
     return Check(checked.path, checked.specs, tuple(found), checked.sources)
@@ -35,6 +37,7 @@ def fixes_of(
     set: Mapping[str, object] | None = None,
     model: str | None = None,
     most: int = MOST,
+    allow_outside: bool = False,
 ) -> tuple[Fix, ...]:
     """The fixes of one diagnostic of `checked` that work; each costs a check of the file. At most `most` are tried."""
     text = checked.sources.get(checked.path)
@@ -43,7 +46,8 @@ def fixes_of(
     before = _counted(checked.diagnostics)
     fixes: list[Fix] = []
     for fix in islice(candidates(diagnostic, text), max(0, most)):
-        again = check(checked.path, text=apply(text, fix.edits), set=set, model=model)
+        changed = apply(text, fix.edits)
+        again = check(checked.path, text=changed, set=set, model=model, allow_outside=allow_outside)
         if _helps(diagnostic, before, again.diagnostics) and all(f.edits != fix.edits for f in fixes):
             fixes.append(fix)
     if len(fixes) > 1:  # the author has to choose
@@ -51,11 +55,14 @@ def fixes_of(
     return tuple(fixes)
 
 
-def mend(path: str, text: str, set: Mapping[str, object] | None = None) -> tuple[str, list[tuple[Diagnostic, Fix]]]:
+def mend(
+    path: str, text: str, set: Mapping[str, object] | None = None, allow_outside: bool = False
+) -> tuple[str, list[tuple[Diagnostic, Fix]]]:
     """The text with every safe fix made, and what was done, in the order in which it was."""
     done: list[tuple[Diagnostic, Fix]] = []
     for _ in range(ROUNDS):
-        checked = with_fixes(check(path, text=text, set=set), set)
+        checked = check(path, text=text, set=set, allow_outside=allow_outside)
+        checked = with_fixes(checked, set, None, allow_outside)
         text = checked.sources.get(checked.path, text)  # line ends as the compiler sees them
         chosen = _apart((d, fix) for d in checked.diagnostics for fix in d.fixes if fix.safe)
         if not chosen:

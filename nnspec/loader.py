@@ -33,13 +33,15 @@ def load_program(
     *,
     text: str | None = None,
     settings: Mapping[str, object] | None = None,
+    allow_outside: bool = False,
 ) -> Program | None:
     """The main file at `path` (or `text`, named by `path`) and all that it imports.
 
     `sources` is filled with the texts read. `settings` are the `--set` values: a string is parsed as an
-    expression of the language, other values are taken as they are. None when there is no main file to read.
+    expression of the language, other values are taken as they are. Imports stay in the project folder unless
+    `allow_outside`. None when there is no main file to read.
     """
-    loader = _Loader(path, reporter, sources)
+    loader = _Loader(path, reporter, sources, allow_outside)
     main = loader.main(text)
     if main is None:
         return None
@@ -55,11 +57,16 @@ def read_text(path: str, reporter: Reporter) -> str | None:
     return _Loader(path, reporter, {}).read(path, whole(path), path)
 
 
+def imported(path: str, wanted: str) -> str:
+    """The file that `import "wanted"` names in the file `path`: `..` is taken off before links are followed."""
+    return os.path.normpath(os.path.join(os.path.dirname(path), wanted))
+
+
 class _Loader:
     """Reads each file once; a problem of an imported file is reported at the import."""
 
-    def __init__(self, path: str, reporter: Reporter, sources: dict[str, str]) -> None:
-        self.path, self.reporter, self.sources = path, reporter, sources
+    def __init__(self, path: str, reporter: Reporter, sources: dict[str, str], allow_outside: bool = False) -> None:
+        self.path, self.reporter, self.sources, self.allow_outside = path, reporter, sources, allow_outside
         self.files: dict[str, nodes.File] = {}
         self.imports: dict[str, tuple[str, ...]] = {}
         self.known: dict[str, str] = {}  # real path -> path as spans name it
@@ -98,7 +105,7 @@ class _Loader:
     def follow(self, path: str, declaration: nodes.Import, chain: tuple[tuple[str, nodes.Import], ...]) -> str | None:
         """The path of what `declaration` imports, loaded; None when that was not possible (and is reported)."""
         wanted, span = declaration.path.value, declaration.path.span
-        target = os.path.normpath(os.path.join(os.path.dirname(path), wanted))
+        target = imported(path, wanted)
         if not wanted or "\0" in wanted or any("\ud800" <= c <= "\udfff" for c in wanted):
             self.reporter.error("E0501", span, "an import names a file", help='as in import "blocks.nn"')
             return None
@@ -107,11 +114,10 @@ class _Loader:
             self.reporter.error("E0501", span, message)
             return None
         real = os.path.realpath(target)
-        if os.path.isabs(wanted) or os.path.commonpath([self.root, real]) != self.root:
+        if not self.allow_outside and (os.path.isabs(wanted) or os.path.commonpath([self.root, real]) != self.root):
             message = f'import "{wanted}" leaves the project folder {self.root}'
-            self.reporter.error(
-                "E0509", span, message, help="move the file beside this one, or run nnspec from a folder above both"
-            )
+            help = "move the file beside this one, run nnspec from a folder above both, or say --allow-outside"
+            self.reporter.error("E0509", span, message, help=help)
             return None
         chain = (*chain, (path, declaration))
         if real in [os.path.realpath(p) for p, _ in chain]:

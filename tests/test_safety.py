@@ -248,6 +248,81 @@ def test_an_import_reads_nothing_outside_of_the_project(
     assert "31337" not in str(found.diagnostics)
 
 
+TRAINED = """import "../shared/blocks.nn"
+let n = 3 in [2, 3]
+model M { input x: float32[3]; target y: float32[3]; output z = x -> Wide -> dense(3) }
+data { source = random(40); split = [0.8, 0.2] }
+train { minimize = mse(z, y); optimizer = sgd(0.1); epochs = 1; batch = 8 }
+"""
+
+
+@pytest.fixture
+def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A spec whose import lies beside its project; the working folder is the project."""
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "blocks.nn").write_text("block Wide(x; n = 2) { x -> dense(n) }\n")
+    project = tmp_path / "project"
+    project.mkdir()
+    monkeypatch.chdir(project)
+    Path("m.nn").write_text(TRAINED)
+    return project
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "check m.nn",
+        "check m.nn --fix --format json",
+        "summary m.nn",
+        "compile m.nn --backend numpy -o model.py",
+        "explain m.nn:3",
+        "diff m.nn m.nn",
+        "verify m.nn --backends numpy --steps 1",
+        "train m.nn --run-dir run",
+        "tune m.nn --trials 2",
+    ],
+)
+def test_an_import_leaves_the_project_where_that_is_allowed(
+    words: str, apart: Path, cli: Callable[..., Result]
+) -> None:
+    refused = cli(*words.split())
+    assert refused.code == 1
+    assert "E0509" in refused.out + refused.err and "--allow-outside" in refused.out + refused.err
+    assert sorted(path.name for path in apart.iterdir()) == ["m.nn"]
+    assert cli(*words.split(), "--allow-outside").code == 0
+
+
+def test_a_run_keeps_what_was_imported_from_outside(apart: Path, cli: Callable[..., Result]) -> None:
+    assert cli("train", "m.nn", "--run-dir", "run", "--allow-outside").code == 0
+    (apart.parent / "shared" / "blocks.nn").unlink()
+    for words in ("eval run", "reproduce run"):
+        assert cli(*words.split()).code == 0, words
+
+
+def test_every_verb_that_takes_a_model_may_be_allowed_to_import_from_outside() -> None:
+    import click
+
+    from nnspec.cli.app import VERBS, app
+
+    context = click.Context(app)
+    for verb in VERBS:
+        command = app.get_command(context, verb)
+        assert command is not None
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert ("--allow-outside" in options) == ("--model" in options), verb
+
+
+def test_the_import_of_a_folder_that_is_a_link_is_one_file_to_all(tmp_path: Path, cli: Callable[..., Result]) -> None:
+    """`link/../blocks.nn` is the file beside the spec, to the compiler and to what a run keeps."""
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "deep" / "er")
+    (tmp_path / 'blo"cks.nn').write_text("block Wide(x; n = 2) { x -> dense(n) }\n")
+    (tmp_path / "m.nn").write_text(TRAINED.replace("../shared/blocks.nn", 'link/../blo\\"cks.nn'))
+    result = cli("train", tmp_path / "m.nn", "--run-dir", tmp_path / "run")
+    assert result.code == 0, result.err
+    assert cli("eval", tmp_path / "run").code == 0
+
+
 # ---------------------------------------------------------------- the package itself
 
 FORBIDDEN_NAMES = {"eval", "exec", "__import__", "compile"}

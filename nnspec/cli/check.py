@@ -9,7 +9,7 @@ import click
 
 from nnspec.cli.console import OK, SPEC, code_of, message, report
 from nnspec.cli.files import write_text
-from nnspec.cli.options import spec_options
+from nnspec.cli.options import outside_allowed, spec_options
 
 if TYPE_CHECKING:
     from nnspec.compiler import Spec
@@ -45,16 +45,16 @@ def command(
     """
     from nnspec.compiler import check
 
-    code = OK
+    code, outside = OK, outside_allowed()
     everything: list[Diagnostic] = []
     for file in files:
         if fix:
-            fix_file(Path(file), settings)
-        found = check(Path(file), model=model, set=settings)
+            fix_file(Path(file), settings, outside)
+        found = check(Path(file), model=model, set=settings, allow_outside=outside)
         if form == "json":
             from nnspec.fixes import with_fixes
 
-            found = with_fixes(found, settings, model)
+            found = with_fixes(found, settings, model, outside)
         everything += found.diagnostics
         code = max(code, code_of(found.diagnostics, found.sources), SPEC if strict and found.diagnostics else OK)
         if form == "text":
@@ -69,17 +69,17 @@ def command(
     return code
 
 
-def fix_file(path: Path, settings: dict[str, str]) -> None:
+def fix_file(path: Path, settings: dict[str, str], allow_outside: bool = False) -> None:
     """Makes the safe fixes of a file and says which. A file that cannot be read is for the check to report."""
     from nnspec.compiler import check
     from nnspec.fixes import mend
 
-    before = check(path, set=settings)
+    before = check(path, set=settings, allow_outside=allow_outside)
     if before.path not in before.sources or not before.diagnostics:
         return
     raw = path.read_bytes().decode("utf-8")
     ends = "\r\n" if "\r\n" in raw else "\n"
-    mended, done = mend(before.path, before.sources[before.path], settings)
+    mended, done = mend(before.path, before.sources[before.path], settings, allow_outside)
     if not done:
         return
     mark = "\ufeff" if raw.startswith("\ufeff") else ""

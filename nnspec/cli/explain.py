@@ -9,7 +9,7 @@ from textwrap import fill, indent
 import click
 
 from nnspec.cli.console import OK, SPEC, USAGE, Failure, code_of, report
-from nnspec.cli.options import spec_options
+from nnspec.cli.options import outside_allowed, spec_options
 
 _PLACE = re.compile(r"(?P<file>.+?):(?P<line>[0-9]{1,9})(?::(?P<column>[0-9]{1,9}))?")
 
@@ -45,7 +45,7 @@ def steps(file: str, line: int, column: int | None, model: str | None, settings:
     from nnspec.compiler import check
     from nnspec.views.explain import explain, field_at, lines_with_steps, steps_at
 
-    found = check(Path(file), model=model, set=settings)
+    found = check(Path(file), model=model, set=settings, allow_outside=outside_allowed())
     if not found.ok:
         report(found.diagnostics, found.sources)
         return code_of(found.diagnostics, found.sources)

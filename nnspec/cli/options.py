@@ -34,8 +34,30 @@ def file_argument(command: F) -> F:
     return click.argument("file", type=click.Path(), metavar="FILE")(command)
 
 
+_OUTSIDE = "nnspec.allow_outside"  # of the context's `meta`: of a whole command, not of one function's signature
+
+
+def _remember_outside(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    ctx.meta[_OUTSIDE] = value
+
+
+def outside_allowed() -> bool:
+    """Whether the command that runs was given `--allow-outside`."""
+    return bool(click.get_current_context().meta.get(_OUTSIDE))
+
+
 def spec_options(command: F) -> F:
-    """`--model` and `--set`: which model, and with which values."""
+    """`--model`, `--set` and `--allow-outside`: which model, with which values, and where imports may lead.
+
+    The last is no argument of the command: `outside_allowed` asks for it.
+    """
+    command = click.option(
+        "--allow-outside",
+        is_flag=True,
+        expose_value=False,
+        callback=_remember_outside,
+        help="Let imports read files outside of the project folder.",
+    )(command)
     command = click.option(
         "--set",
         "settings",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnspec.cli.console import Failure, report
+from nnspec.cli.options import outside_allowed
 
 if TYPE_CHECKING:
     from nnspec.compiler import Spec
@@ -15,7 +16,7 @@ def load(file: str, model: str | None, settings: dict[str, str]) -> Spec:
     """The spec of a file, ready for any verb; its warnings go to stderr. Raises SpecError."""
     from nnspec.compiler import load as load_spec
 
-    spec = load_spec(Path(file), model=model, set=settings)
+    spec = load_spec(Path(file), model=model, set=settings, allow_outside=outside_allowed())
     report(spec.diagnostics, spec.sources)
     return spec
 

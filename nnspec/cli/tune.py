@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nnspec.cli.console import FAILED, OK, Failure, message
-from nnspec.cli.options import backend_option, file_argument, run_options, spec_options
+from nnspec.cli.options import backend_option, file_argument, outside_allowed, run_options, spec_options
 from nnspec.cli.specs import load
 from nnspec.views.numbers import number
 
@@ -123,6 +123,7 @@ def _options(file: str, given: dict[str, Any], folder: Path) -> list[str]:
             found += [f"--{name}", str(given[name])]
     for name, value in given["settings"].items():
         found += ["--set", f"{name}={value}"]
+    found += ["--allow-outside"] if outside_allowed() else []
     return [*found, *(["--keep"] if given["keep"] else [])]
 
 

@@ -29,7 +29,8 @@ CODES = {
     ),
     "E0509": Code(
         "an import leaves the project folder",
-        "Imports stay below the folder in which nnspec runs, or that of the main file, also behind `..` and links.",
+        "Imports stay below the folder in which nnspec runs, or that of the main file, also behind `..` and "
+        "links. `--allow-outside` (in Python `allow_outside=True`) lets them read any file.",
     ),
     "E0510": Code(
         "the version of the language",

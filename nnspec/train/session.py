@@ -42,6 +42,11 @@ class Compiled(Protocol):
         """The `--set` values as they were given."""
         ...
 
+    @property
+    def allow_outside(self) -> bool:
+        """Whether imports may leave the project folder."""
+        ...
+
     def source(self, backend: str, optimize: int = 1, *, choices: Choices = ()) -> str: ...
 
 

@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nnspec.diagnostics import Reporter, Span
+from nnspec.loader import imported
 from nnspec.syntax import nodes, parse
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class SpecFiles:
         self.imports[path] = []
         for declaration in self.trees[path].declarations:
             if isinstance(declaration, nodes.Import):
-                target = known[os.path.realpath(os.path.join(os.path.dirname(path), declaration.path.value))]
+                target = known[os.path.realpath(imported(path, declaration.path.value))]
                 self.imports[path].append(target)
                 if target not in self.texts:
                     self._read(target, known, sources)
@@ -121,7 +122,7 @@ class SpecFiles:
             return {"spec.nn": self.texts[self.main]}
         if self._names_are_apart():
             return {"spec.nn": self._inlined(self.main, set())}
-        names = {path: f"imports/{i}_{posixpath.basename(path)}" for i, path in enumerate(self.texts)}
+        names = {path: f"imports/{i}_{_plain(path)}" for i, path in enumerate(self.texts)}
         names[self.main] = "spec.nn"
         return {names[path]: self._with_imports_at(path, names) for path in self.texts}
 
@@ -162,6 +163,11 @@ class SpecFiles:
                 relative = posixpath.relpath(names[target], posixpath.dirname(names[path]) or ".")
                 edits.append((start, end, f'"{relative}"'))
         return edited(text, edits)
+
+
+def _plain(path: str) -> str:
+    """The end of a path as a file name that every system takes and a string of the language can hold."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", posixpath.basename(path))[-100:]
 
 
 def declared_names(tree: nodes.File) -> set[str]:

@@ -53,7 +53,7 @@ def _same_text(run: Run, spec: Compiled, given: Mapping[str, Any]) -> None:
     from nnspec.compiler import load
 
     settings = {**run.resolved["settings"], **spec.settings}
-    again: Compiled = load(spec.path, model=run.model, set=settings)
+    again: Compiled = load(spec.path, model=run.model, set=settings, allow_outside=spec.allow_outside)
     now, before = run_texts(again, {}), run.texts()
     for name in sorted({*now, *before}):
         old, new = _bare(before.get(name, "")), _bare(now.get(name, ""))

@@ -109,8 +109,10 @@ class Changed(TrainError):
 
 
 def _load(search: Search, values: dict[str, str]) -> Spec:
-    spec = load(Path(search.spec.path), model=search.spec.model, set={**search.spec.settings, **values})
-    for path, text in search.spec.sources.items():
+    first = search.spec
+    settings = {**first.settings, **values}
+    spec = load(Path(first.path), model=first.model, set=settings, allow_outside=first.allow_outside)
+    for path, text in first.sources.items():
         if not path.startswith("--set") and spec.sources.get(path) != text:
             raise Changed(f"{path} was changed while it was tuned", help="begin again: a study is of one spec")
     return spec
