@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from nnspec.record import Record
+
+if TYPE_CHECKING:
+    from nnspec.backends.marks import Parts
 
 _ROOM = 72  # beyond this a nested expression is harder to read than two lines
 _OPERATORS = re.compile(r" (\*\*|[-+*/@<>&|]|<=|>=|==|!=|if|else|for) ")
@@ -13,7 +17,8 @@ _OPERATORS = re.compile(r" (\*\*|[-+*/@<>&|]|<=|>=|==|!=|if|else|for) ")
 class Line(Record):
     """`target = source`. `dies` are variables that nobody reads after this line; `note` is a shape comment.
 
-    `alone` lines keep a line of their own. `named` says that the target is the author's name, which stays.
+    `alone` lines keep a line of their own. `named` says that the target is the author's name, which stays. `of` is
+    what the line stands for in the spec.
     """
 
     target: str
@@ -22,6 +27,7 @@ class Line(Record):
     dies: frozenset[str] = frozenset()
     alone: bool = False
     named: bool = False
+    of: Parts = ()
 
 
 def nest(lines: list[Line]) -> list[Line]:
@@ -35,7 +41,8 @@ def nest(lines: list[Line]) -> list[Line]:
         while folded and _folds(folded[-1], line):
             before = folded.pop()
             source = _substitute(before, line)
-            line = line.replace(source=source, note=line.note or before.note, dies=line.dies | before.dies)
+            note, dies = line.note or before.note, line.dies | before.dies
+            line = line.replace(source=source, note=note, dies=dies, of=(*before.of, *line.of))
         folded.append(line)
     return [line for line in folded if line.target != line.source]
 

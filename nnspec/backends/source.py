@@ -169,8 +169,6 @@ class Writer:
         folded = fold(text, len(indent))
         if note and len(folded) == 1 and len(indent) + len(text) + len(note) + 4 <= WIDTH:
             folded = [f"{folded[0]}  # {note}"]
-        elif note.startswith("@"):  # a mark (`numpy/marks.py`), which no width keeps out
-            folded[-1] += f"  # {note}"
         self.lines.extend(indent + piece for piece in folded)
 
     def block(self, text: str) -> None:

@@ -2,13 +2,12 @@
 
 The replay is exact, because everything in a run is a function of its seed and step. The step that went wrong is then
 done in the textbook form of the NumPy backend, whatever backend trains, and the first line of fprop or bprop that
-gives NaN or an infinity is the operation looked for; its place in the spec comes from the marks of `numpy/marks.py`.
+gives NaN or an infinity is the operation looked for; `backends/tracing.py` knows its place in the spec.
 """
 
 from __future__ import annotations
 
 import ast
-import re
 import sys
 import tempfile
 from pathlib import Path
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnspec.backends.base import Options
+from nnspec.backends.tracing import Traced, span_of, traced, words_of
 from nnspec.backends.values import micro_batch
 from nnspec.record import Record
 from nnspec.train import checkpoint as checkpoints
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from nnspec.backends.base import Driver
-    from nnspec.backends.program import Statement
+    from nnspec.backends.tracing import Item
     from nnspec.diagnostics import Span
     from nnspec.train.job import Job
 
@@ -110,12 +111,10 @@ def explained(job: Job, loop: Loop, folder: Path, error: Diverged) -> Diverged:
 
 def locate(job: Job, moment: Moment) -> Finding:
     """The first operation of a step that gives what is not finite."""
-    from nnspec.backends.numpy.marks import marking
-
-    with tempfile.TemporaryDirectory(prefix="nnspec-") as scratch, marking() as marks:
+    with tempfile.TemporaryDirectory(prefix="nnspec-") as scratch:
         path = Path(scratch) / "traced.py"
-        text = job.spec.source("numpy", 0)
-        write(path, text)
+        file = traced(job.spec.graph, "numpy", Options(optimize=0))
+        write(path, file.text)
         driver = open_driver("numpy", path, dtype=job.dtype, device="cpu", seed=job.seed)
         driver.load(moment.weights)
         size = len(next(iter(moment.batch.values()))) if moment.batch else 1
@@ -123,7 +122,7 @@ def locate(job: Job, moment: Moment) -> Finding:
         for index in range(len(job.training.objectives)):
             for start in range(0, size, part):
                 batch = {name: array[start : start + part] for name, array in moment.batch.items()}
-                tracer = Tracer(str(path), text, marks)
+                tracer = Tracer(str(path), file)
                 gradients = tracer.run(driver, batch, moment.step, index)
                 if tracer.found is not None:
                     return tracer.found
@@ -136,20 +135,16 @@ def locate(job: Job, moment: Moment) -> Finding:
 class Tracer:
     """Watches the lines of an emitted file and stops looking at the first that gives what is not finite."""
 
-    def __init__(self, path: str, text: str, marks: list[Statement]) -> None:
+    def __init__(self, path: str, file: Traced) -> None:
         self.path = path
-        self.lines: dict[int, tuple[int, tuple[str, ...], Statement]] = {}  # by line: statement, its names, its mark
+        self.lines: dict[int, tuple[int, tuple[str, ...], Item]] = {}  # by line: statement, its names, its step
         self.last: dict[FrameType, int] = {}
         self.found: Finding | None = None
         self.step = 0
-        sources = text.split("\n")
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.Assign | ast.AugAssign | ast.Expr):
-                last = node.end_lineno or node.lineno
-                number = re.search(r"  # @(\d+)$", sources[last - 1])
-                if number is not None:
-                    known = (node.lineno, _names(node), marks[int(number[1])])
-                    self.lines.update(dict.fromkeys(range(node.lineno, last + 1), known))
+        for node in ast.walk(ast.parse(file.text)):
+            if isinstance(node, ast.Assign | ast.AugAssign | ast.Expr) and node.lineno in file.lines:
+                known = (node.lineno, _names(node), file.lines[node.lineno][-1].item)
+                self.lines.update(dict.fromkeys(range(node.lineno, (node.end_lineno or node.lineno) + 1), known))
 
     def run(self, driver: Driver, batch: Arrays, step: int, objective: int) -> Arrays:
         """The gradients of a batch, watched."""
@@ -175,13 +170,13 @@ class Tracer:
         self.last[frame] = frame.f_lineno
         return self.watch
 
-    def look(self, frame: FrameType, known: tuple[int, tuple[str, ...], Statement]) -> None:
-        _, names, statement = known
+    def look(self, frame: FrameType, known: tuple[int, tuple[str, ...], Item]) -> None:
+        _, names, item = known
         for name in names:
             value = _not_finite(frame.f_locals.get(name))
             if value:
                 phase = "backward" if "backward" in frame.f_code.co_name else "forward"
-                self.found = Finding(self.step, _operation(statement), phase, statement.span, value)
+                self.found = Finding(self.step, words_of(item), phase, span_of(item), value)
                 return
 
 
@@ -206,14 +201,6 @@ def _not_finite(value: object) -> str:
     if isinstance(value, list):
         return next(filter(None, map(_not_finite, value)), "")
     return ""
-
-
-def _operation(statement: Statement) -> str:
-    use = getattr(statement, "use", None)
-    if use is None:
-        return "a block"
-    name = use.op.name or type(use.op).__name__.lower()
-    return f"{name} ({use.layer.path})" if use.layer is not None and use.layer.path else name
 
 
 def _span(job: Job, path: str) -> Span | None:

@@ -13,6 +13,7 @@ from nnspec.backends.jax.loops import is_row_of_blocks, over_layers, through_all
 from nnspec.backends.jax.members import Path, Tree
 from nnspec.backends.jax.rows import row
 from nnspec.backends.lines import Line, nest
+from nnspec.backends.marks import Part, mark, unmarked
 from nnspec.backends.program import (
     Apply,
     Branch,
@@ -197,14 +198,18 @@ class ClassPrinter:
         for position, statement in enumerate(opened):
             if isinstance(statement, Apply) and type(statement.use.op).__name__ == "Gradient":
                 flush(lines, out)
+                start = len(out.lines)
                 print_derivative(self, statement, opened[:position], out)
+                mark(out.lines, start, Part(statement))
             elif isinstance(statement, Apply | Invoke):
                 line = self.line(statement)
                 if line is not None:
-                    lines.append(line)
+                    lines.append(line.replace(of=(Part(statement, line.source),)))
             elif not isinstance(statement, Construct):
                 flush(lines, out)
+                start = len(out.lines)
                 self.compound(statement, out)
+                mark(out.lines, start, Part(statement))
         if last:
             result = self.returned()
             first, comma, rest = result.source.partition(", ")
@@ -352,7 +357,8 @@ class ClassPrinter:
         self.forward(branch.otherwise, otherwise)
         self.inlined = {n: s for n, s in known.items() if n != branch.target}
         condition, opposite = self.condition(branch)
-        kept = re.fullmatch(rf" *({branch.target} = \w+)", "\n".join(otherwise.lines)) if branch.target else None
+        lines = "\n".join(unmarked(line)[0] for line in otherwise.lines)
+        kept = re.fullmatch(rf" *({branch.target} = \w+)", lines) if branch.target else None
         if then.lines:
             if kept:  # what stays as it is stands before
                 out.line(kept[1])
@@ -415,7 +421,9 @@ def row_kind(op: str) -> str:
 
 def flush(lines: list[Line], out: Writer) -> None:
     for line in nest(_activated(lines)):
+        start = len(out.lines)
         out.line(f"return {line.source}" if line.target == "return" else f"{line.target} = {line.source}", line.note)
+        mark(out.lines, start, *line.of)
     lines.clear()
 
 

@@ -10,6 +10,7 @@ from nnspec.backends.jax.metrics import measure
 from nnspec.backends.jax.module import ClassPrinter
 from nnspec.backends.jax.optimizers import has_labels
 from nnspec.backends.jax.steps import StepPrinter
+from nnspec.backends.marks import mark, unmarked
 from nnspec.backends.metrics import key as metric_key
 from nnspec.backends.metrics import objective_keys
 from nnspec.backends.open_sizes import noise_shape
@@ -235,8 +236,11 @@ class TrainingPrinter:
                 if source != name:
                     out.line(f"{name} = {source}")
         if body.lines and body.lines[-1].startswith(f"    {value} = ") and result in objective.returns:
-            source, _, note = body.lines.pop().removeprefix(f"    {value} = ").partition("  # ")
+            last, parts = unmarked(body.lines.pop())
+            source, _, note = last.removeprefix(f"    {value} = ").partition("  # ")
+            start = len(body.lines)
             body.line(f"value = {source}" if self.needs.own else f"return {source}", note)
+            mark(body.lines, start, *parts)
             value = "value"
         if self.needs.own:
             body.line(f"return {value}, model")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from nnspec.backends.numpy.marks import mark
+from nnspec.backends.marks import Part, mark
 from nnspec.backends.numpy.members import inner_writer, print_branches
 from nnspec.backends.numpy.steps import Entry, Plan, kept
 from nnspec.backends.program import Apply, Branch, ForEach, Invoke, Member
@@ -80,7 +80,7 @@ class Backward:
                 self.loop(entry, statement, out)
             elif isinstance(statement, Branch):
                 self.branch(entry, statement, out)
-            mark(out.lines, start, statement)
+            mark(out.lines, start, Part(statement))
 
     def apply(self, entry: Entry, statement: Apply, out: Writer) -> None:
         step, plan = entry.step, self.plan

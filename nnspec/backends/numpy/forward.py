@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from nnspec.backends.marks import Part, mark
 from nnspec.backends.numpy.backward import Backward, over_values
-from nnspec.backends.numpy.marks import mark
 from nnspec.backends.numpy.members import Lines, Members, inner_writer, print_branches
 from nnspec.backends.numpy.steps import Entry, Facts, Plan, kept
 from nnspec.backends.program import Apply, Branch, ClassDef, ForEach, Invoke, Member, Statement
@@ -29,6 +29,7 @@ def print_forward(plan: Plan, entries: list[Entry], out: Writer) -> None:
         if plan.facts.bare and following is not None and _folds(entry.statement, following.statement):
             folded = following
             _fold(plan, entry.statement, following.statement, out)
+            mark(out.lines, start, Part(entry.statement))
             continue
         for name, source in entry.before:
             out.line(f"{name} = {source}")
@@ -42,7 +43,7 @@ def print_forward(plan: Plan, entries: list[Entry], out: Writer) -> None:
             _branch(plan, entry, statement, out)
         for name, source in entry.after:
             out.line(f"{name} = {source}")
-        mark(out.lines, start, statement)
+        mark(out.lines, start, Part(statement))
 
 
 def _folds(first: Statement, second: Statement) -> bool:

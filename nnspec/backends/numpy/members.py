@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nnspec.backends.containers import shared_containers
+from nnspec.backends.marks import SIGN, Part, mark
 from nnspec.backends.numpy.rows import row
 from nnspec.backends.program import (
     Apply,
@@ -107,6 +108,7 @@ class Members:
 
     def print(self, body: list[Statement], out: Writer) -> None:
         for statement in body:
+            start = len(out.lines)
             if isinstance(statement, Apply):
                 form = row(statement.use)
                 if statement.member is not None and form.construct is not None and self.first(statement.member):
@@ -122,6 +124,7 @@ class Members:
                 self.loop(statement, out)
             elif isinstance(statement, Branch):
                 self.branch(statement, out)
+            mark(out.lines, start, Part(statement))
 
     def first(self, member: Member) -> bool:
         """Whether this place constructs the member: it is the class's own, and was not made before."""
@@ -194,10 +197,11 @@ class Lines(Writer):
         """Print them, folded where they are too long."""
         before = out.depth
         for raw in self.lines:
-            text = raw.lstrip(" ")
-            out.depth = (len(raw) - len(text)) // 4
+            text, sign, number = raw.lstrip(" ").partition(SIGN)
+            out.depth, start = (len(raw) - len(raw.lstrip(" "))) // 4, len(out.lines)
             source, _, note = text.partition("\0")
             out.line(source, note)
+            out.lines[start:] = [line + sign + number for line in out.lines[start:]]
         out.depth = before
 
 

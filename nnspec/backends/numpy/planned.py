@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from nnspec.backends.marks import Part, mark
 from nnspec.backends.numpy.members import inner_writer
 from nnspec.backends.numpy.planned_bprop import Bprop
 from nnspec.backends.numpy.planned_line import PARAMETERS, Placed, reaching, remembers
@@ -54,7 +55,9 @@ class Planned(Bprop):
         self.choose()
         self.find_needed()
         for placed in self.line:
+            start = len(self.body.lines)
             self.forward(placed)
+            mark(self.body.lines, start, Part(placed.flat.node))
         if self.result not in self.names:
             self.reason = "the objective reads no data"
             return
@@ -66,6 +69,7 @@ class Planned(Bprop):
         """The class `Step`."""
         made = inner_writer(2)
         for placed in self.order:
+            start = len(made.lines)
             if placed.kind in PARAMETERS and placed.attribute:
                 made.line(f"self.{placed.attribute} = {placed.arguments[0]}")
                 if placed.needed:
@@ -74,6 +78,7 @@ class Planned(Bprop):
                     made.line(f"self.d{placed.attribute} = {place}({parameter})")
             elif placed.unit is not None and placed.attribute:
                 made.line(f"self.{placed.attribute} = {placed.unit.kind}({', '.join(placed.arguments)})")
+            mark(made.lines, start, Part(placed.flat.node))
         lines = "\n".join([*made.lines, *self.body.lines])
         head = []
         if "self.model" in lines:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING
 
+from nnspec.backends.marks import Part, mark
 from nnspec.backends.numpy.lending import Buffer, Gradient
 from nnspec.backends.numpy.planned_fprop import Fprop
 from nnspec.backends.numpy.planned_line import LINEAR, PARAMETERS, Placed
@@ -23,9 +24,10 @@ class Bprop(Fprop):
         first.readers = 1
         self.gradients[self.result] = Gradient("", first, 1.0)
         for placed in reversed(self.order):
-            found = [self.gradients.get(v) for v in placed.flat.outputs]
+            found, start = [self.gradients.get(v) for v in placed.flat.outputs], len(self.body.lines)
             if placed.needed and any(g is not None for g in found):
                 self.reverse(placed, found)
+                mark(self.body.lines, start, Part(placed.flat.node))
             for value, gradient in zip(placed.flat.outputs, found, strict=True):
                 if gradient is not None and value in self.gradients:
                     self.pool.release(self.gradients.pop(value).buffer)

@@ -7,6 +7,7 @@ import re
 from nnspec.backends.base import Unsupported
 from nnspec.backends.containers import shared_containers
 from nnspec.backends.lines import Line, nest
+from nnspec.backends.marks import Part, mark, unmarked
 from nnspec.backends.program import (
     Apply,
     Branch,
@@ -117,6 +118,7 @@ class ModulePrinter(Sequentials):
 
     def members(self, body: list[Statement], out: Writer) -> None:
         for statement in body:
+            start = len(out.lines)
             if isinstance(statement, Apply):
                 self.applied(statement, out)
             elif isinstance(statement, Invoke) and self.first(statement.member):
@@ -130,6 +132,7 @@ class ModulePrinter(Sequentials):
                 self.loop(statement, out)
             elif isinstance(statement, Branch):
                 self.branch(statement, out)
+            mark(out.lines, start, Part(statement))
 
     def applied(self, statement: Apply, out: Writer) -> None:
         """What `__init__` makes for one op: its layer, or the constant that it is."""
@@ -237,6 +240,8 @@ class ModulePrinter(Sequentials):
         for statement in body:
             arguments = self.arguments(statement) if isinstance(statement, Apply) else []
             line = self.line(statement)
+            if line is not None:
+                line = line.replace(of=(Part(statement, line.source),))
             if line is not None and isinstance(statement, Apply) and self.planned:
                 lines.append(self.products.line(statement, line, arguments, lines))
             elif line is not None:
@@ -244,12 +249,16 @@ class ModulePrinter(Sequentials):
                 lines.append(line)
             elif not isinstance(statement, Construct):
                 _flush(lines, out)
+                start = len(out.lines)
                 self.compound(statement, out)
+                mark(out.lines, start, Part(statement))
                 self.fresh = None
                 self.products.forget()
             for name in self.tracked_by(statement):
                 _flush(lines, out)
+                start = len(out.lines)
                 out.line(f"{name} = tracked({name})")
+                mark(out.lines, start, Part(statement))
                 self.products.forget()
         if result and lines and lines[-1].target == result:
             lines[-1] = lines[-1].replace(target="return")
@@ -377,7 +386,9 @@ def _over_values(loop: ForEach, lines: list[str]) -> tuple[str, list[str]] | Non
 
 def _flush(lines: list[Line], out: Writer) -> None:
     for line in nest(lines):
+        start = len(out.lines)
         out.line(f"return {line.source}" if line.target == "return" else f"{line.target} = {line.source}", line.note)
+        mark(out.lines, start, *line.of)
     lines.clear()
 
 
@@ -422,9 +433,12 @@ def _inner(depth: int) -> Writer:
 
 
 def _if_else(out: Writer, condition: str, then: Writer, otherwise: Writer) -> None:
-    short = _ternary(condition, then.lines, otherwise.lines)
+    sides = [[unmarked(line) for line in body.lines] for body in (then, otherwise)]
+    short = _ternary(condition, *([text for text, _ in side] for side in sides))
     if short:
+        start = len(out.lines)
         out.line(short)
+        mark(out.lines, start, *(part for side in sides for _, parts in side for part in parts))
     elif then.lines:
         out.line(f"if {condition}:")
         out.lines.extend(then.lines)

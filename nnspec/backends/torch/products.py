@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nnspec.backends.marks import Part
 from nnspec.record import Record
 
 if TYPE_CHECKING:
@@ -48,8 +49,10 @@ class Products:
             swallowed = lines.pop()
         if len(given) == 2:
             self.before = _Product(statement.outputs[0], line.target, given)
-        dies, note = line.dies | swallowed.dies, line.note or swallowed.note
-        return line.replace(source=f"F.linear({', '.join(given)})", dies=dies, note=note)
+        dies, note, source = line.dies | swallowed.dies, line.note or swallowed.note, f"F.linear({', '.join(given)})"
+        product = statement if len(given) == 2 else swallowed.of[-1].item  # which is what may not fit
+        others = [Part(part.item) for part in (*swallowed.of, *line.of) if part.item is not product]
+        return line.replace(source=source, dies=dies, note=note, of=(*others, Part(product, source)))
 
 
 def _arguments(statement: Apply, arguments: list[str], before: _Product | None) -> tuple[str, ...] | None:
