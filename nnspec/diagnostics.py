@@ -102,7 +102,7 @@ class Reporter:
 
     @property
     def failed(self) -> bool:
-        return any(d.severity == "error" for d in self.diagnostics)
+        return self.errors > 0
 
     def sorted(self) -> tuple[Diagnostic, ...]:
         """All diagnostics in the order of the text."""

@@ -258,9 +258,11 @@ class Module:
 
     def modules(self) -> Iterator[Module]:
         """This module and all it owns, outermost first."""
-        yield self
-        for child in self.children:
-            yield from child.modules()
+        left = [self]
+        while left:
+            module = left.pop()
+            yield module
+            left += reversed(module.children)
 
     def all_layers(self) -> Iterator[Layer]:
         for module in self.modules():

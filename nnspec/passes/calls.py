@@ -237,7 +237,7 @@ class Calls(Expressions):
             elif isinstance(value, Several):
                 found += value.values
             else:
-                like = tuple(v for v in found if isinstance(v, Value))
+                like = () if isinstance(value, Value) else tuple(v for v in found if isinstance(v, Value))
                 found.append(self.as_tensor(value, expr, f"an argument of {name}", like))
         return None if any(isinstance(v, Poisoned) for v in found) else tuple(found)
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from bisect import bisect_right
 from collections.abc import Mapping
 from typing import Any
 
@@ -106,19 +107,30 @@ class Elaborator(TrainBlock):
 
     def _damaged(self, model: nodes.Model) -> bool:
         """Whether an earlier report may have taken something from this model: not one that another model keeps."""
-        others: list[nodes.Node] = []
-        for declared in self.program.main.declarations:
-            if isinstance(declared, nodes.Model):
-                others += [declared] if declared is not model else []
-            elif isinstance(declared, nodes.Train | nodes.Data) and declared.model is not None:
-                others += [declared] if declared.model.id != model.name.id else []
-        lines = {n for other in others for n in range(other.span.line, other.span.end_line + 1)}
-        lines -= set(range(model.span.line, model.span.end_line + 1))
+        if not self.reporter.failed:
+            return False
+        own = range(model.span.line, model.span.end_line + 1)
         return any(
-            d.severity == "error"
-            and (d.code.startswith("E01") or d.span.path != model.span.path or d.span.line not in lines)
+            d.code.startswith("E01")
+            or d.span.path != model.span.path
+            or d.span.line in own
+            or not self._of_another(model, d.span.line)
             for d in self.reporter.diagnostics
+            if d.severity == "error"
         )
+
+    def _of_another(self, model: nodes.Model, line: int) -> bool:
+        """Whether another model, or what belongs to another one, stands on a line of the main file."""
+        declarations = self.program.main.declarations
+        for declared in declarations[: bisect_right(declarations, line, key=lambda d: d.span.line)][::-1]:
+            if declared.span.end_line < line:
+                return False
+            if isinstance(declared, nodes.Model) and declared is not model:
+                return True
+            named = declared.model if isinstance(declared, nodes.Train | nodes.Data) else None
+            if named is not None and named.id != model.name.id:
+                return True
+        return False
 
     def _settings(self, model: nodes.Model, scope: Scope) -> None:
         for setting in model.settings:

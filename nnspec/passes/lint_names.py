@@ -15,8 +15,12 @@ def lint_names(program: Program, reporter: Reporter) -> None:
     file = program.main
     models = [d for d in file.declarations if isinstance(d, nodes.Model)]
     reads = {id(d): Counter(_names(d)) for d in file.declarations}
-    everything = sum(reads.values(), Counter[str]())
-    by_train = sum((reads[id(d)] for d in file.declarations if isinstance(d, nodes.Train)), Counter[str]())
+    everything, by_train = Counter[str](), Counter[str]()  # `sum` would copy them for each declaration
+    for declaration in file.declarations:
+        everything.update(reads[id(declaration)])
+        if isinstance(declaration, nodes.Train):
+            by_train.update(reads[id(declaration)])
+    hidden = {s.name.id for model in models for s in model.settings}
     for declaration in file.declarations:
         if isinstance(declaration, nodes.Block):
             _body(declaration, reads[id(declaration)], Counter(), reporter)
@@ -31,7 +35,7 @@ def lint_names(program: Program, reporter: Reporter) -> None:
             reporter.warning("W0204", declaration.name.span, f"the block {declaration.name.id} is never used")
         elif not elsewhere and isinstance(declaration, nodes.Let):
             message = f"nothing reads {declaration.name.id}"
-            reporter.warning("W0205", declaration.name.span, message, help=_near(declaration.name.id, file))
+            reporter.warning("W0205", declaration.name.span, message, help=_near(declaration.name.id, hidden))
     for declaration in file.declarations:
         _branches(declaration, reporter)
 
@@ -132,10 +136,9 @@ def _makes(part: nodes.Node, field: str) -> bool:
     return field == "name" and isinstance(part, nodes.Statement)
 
 
-def _near(name: str, file: nodes.File) -> str:
+def _near(name: str, hidden: set[str]) -> str:
     """A parameter of a model of the same name hides a `let`."""
-    hidden = any(s.name.id == name for d in file.declarations if isinstance(d, nodes.Model) for s in d.settings)
-    return f"the model's setting {name} stands for itself" if hidden else ""
+    return f"the model's setting {name} stands for itself" if name in hidden else ""
 
 
 # ---------------------------------------------------------------- branches

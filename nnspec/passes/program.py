@@ -44,6 +44,7 @@ class Program:
         self.untrained: set[int] = set()  # ids of models whose names an unnamed `train` of their file does not mean
         self.sources: Mapping[str, str] = {}  # texts by path, for help that quotes what was written
         self._tables: dict[str, dict[type, dict[str, object]]] = {}
+        self._blocks: dict[str, dict[tuple[type, str], nodes.Train | nodes.Data]] = {}
         self._found: dict[tuple[str, str, type], object] = {}
 
     def visible(self, path: str) -> Iterator[nodes.File]:
@@ -98,12 +99,19 @@ class Program:
         return self._attached(model, nodes.Data)
 
     def _attached(self, model: nodes.Model, kind: type[T]) -> T | None:
-        file = self.files.get(model.span.path, self.main)
-        found = [d for d in file.declarations if isinstance(d, kind)]
-        for declaration in found:
-            if declaration.model is not None and declaration.model.id == model.name.id:
-                return declaration
-        return next((d for d in found if d.model is None), None)
+        table = self._block_table(self.files.get(model.span.path, self.main))
+        found = table.get((kind, model.name.id)) or table.get((kind, ""))
+        return found if isinstance(found, kind) else None
+
+    def _block_table(self, file: nodes.File) -> dict[tuple[type, str], nodes.Train | nodes.Data]:
+        """`data` and `train` blocks of a file by the model they name ("" for none), the first of two with one name."""
+        if file.path not in self._blocks:
+            table: dict[tuple[type, str], nodes.Train | nodes.Data] = {}
+            for d in file.declarations:
+                if isinstance(d, nodes.Train | nodes.Data):
+                    table.setdefault((type(d), d.model.id if d.model is not None else ""), d)
+            self._blocks[file.path] = table
+        return self._blocks[file.path]
 
     def _find(self, path: str, name: str, kind: type[D]) -> D | None:
         key = (path, name, kind)

@@ -36,6 +36,10 @@ class _File:
     def __init__(self, program: Program, file: nodes.File, reporter: Reporter, lost: Lost) -> None:
         self.program, self.file, self.reporter, self.lost = program, file, reporter, lost
         self.shown: dict[int, Names] = {}  # by id of a model: what its train block sees
+        self.models = [d for d in file.declarations if isinstance(d, nodes.Model)]
+        self.named: dict[str, list[nodes.Model]] = {}
+        for model in self.models:
+            self.named.setdefault(model.name.id, []).append(model)
 
     def checker(self) -> BodyChecker:
         return BodyChecker(self.program, self.file.path, self.reporter, self.lost)
@@ -133,10 +137,10 @@ class _File:
 
     def settings(self, declaration: nodes.Data | nodes.Train) -> None:
         checker = SettingsChecker(self.program, self.file.path, self.reporter, self.lost)
-        models = [d for d in self.file.declarations if isinstance(d, nodes.Model)]
+        models = self.models
         word = "train" if isinstance(declaration, nodes.Train) else "data"
         if declaration.model is not None:
-            named = [m for m in models if m.name.id == declaration.model.id]
+            named = self.named.get(declaration.model.id, [])
             if not named:
                 help = did_you_mean(declaration.model.id, [m.name.id for m in models], _list_models(models))
                 message = f"{word} {declaration.model.id} belongs to no model of this file"
@@ -151,7 +155,7 @@ class _File:
             checker.data(declaration)
         elif declaration.model is not None and not models:
             checker.known_entries(declaration, TRAIN_KEYS, DATA_KEYS)
-        elif not any(isinstance(d, nodes.Model) for d in self.file.declarations):
+        elif not self.models:
             if not self.lost.words.get(self.file.path):
                 message = "train has no model: this file declares none"
                 self.error(
@@ -171,7 +175,7 @@ class _File:
         known = {id(m): self.shown[id(m)].known.keys() for m in models}
         read = _names_in(tuple(e.value for e in train.entries)) & set().union(*known.values())
         meant = [m for m in models if read <= known[id(m)]] or models[-1:]
-        self.program.untrained.update(id(m) for m in models if all(m is not other for other in meant))
+        self.program.untrained |= {id(m) for m in models} - {id(m) for m in meant}
         return meant
 
     def seen_by_train(self, models: list[nodes.Model]) -> Names:
