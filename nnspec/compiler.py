@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nnspec.backends import BACKENDS
+from nnspec.collecting import paused
 from nnspec.diagnostics import Diagnostic, Reporter, SpecError, TooManyErrors
 from nnspec.loader import load_program, whole
 from nnspec.passes.allow import check_allowed, without_allowed
@@ -37,6 +38,7 @@ MOST_ERRORS = 100  # of one compilation
 TEXT = "<text>"  # how diagnostics name a spec that came as text
 
 
+@paused()
 def check(
     source: str | os.PathLike[str],
     *,
@@ -69,6 +71,7 @@ def check(
     return Check(path, {} if reporter.failed else specs, found, sources)
 
 
+@paused()
 def load(
     source: str | os.PathLike[str],
     *,
