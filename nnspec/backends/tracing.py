@@ -78,13 +78,13 @@ def nodes_of(item: Item) -> list[Node]:
     return item.use.nodes if isinstance(item, Apply | Construct) and item.use is not None else []
 
 
-def words_of(item: Item) -> str:
-    """The op, and the layer where it is the same one in every use: `conv (features.0)`."""
-    nodes = nodes_of(item)
+def words_of(item: Item, nodes: list[Node] | None = None) -> str:
+    """The op, and the layer where it is the same one in all of its nodes: `conv (features.0)`."""
+    nodes = nodes or nodes_of(item)
     if not nodes:
         if isinstance(item, Invoke):
             return f"block {item.definition.name}"
-        return f"{item.label}" if isinstance(item, Group) and item.label else "this step"
+        return item.label if isinstance(item, Group) and item.label else "this step"
     name = nodes[0].op.name or type(nodes[0].op).__name__.lower()
     paths = {node.layer.path if node.layer is not None else "" for node in nodes}
     (path,) = paths if len(paths) == 1 else ("",)

@@ -6,7 +6,7 @@
 | 1 | errors in the spec |
 | 2 | wrong usage, or a file that cannot be read or written |
 | 3 | a missing extra; the message is the command that installs it |
-| 4 | training diverged, backends disagree, or a target was missed |
+| 4 | training diverged or stopped, memory ran out, backends disagree, or a target was missed |
 | 70 | a bug in nnspec |
 | 130 | stopped by Ctrl-C; what was trained is saved |
 | 143 | stopped by SIGTERM, likewise |
@@ -75,6 +75,8 @@ def run(arguments: list[str] | None = None) -> int:
         complain(failure.message, failure.help)
         return failure.code
     except SpecError as error:
+        if error.__cause__ is not None and os.environ.get("NNSPEC_TRACEBACK"):
+            _print_traceback(error.__cause__)
         report(error.diagnostics, error.sources)
         own = getattr(error, "exit_code", None)  # of data that cannot be read, or that an extra carries
         return own if isinstance(own, int) else code_of(error.diagnostics, error.sources)
@@ -98,6 +100,9 @@ def _expected(error: Exception) -> int:
     if isinstance(code, int):
         complain(str(error), getattr(error, "help", ""))
         return code
+    if isinstance(error, MemoryError):
+        complain(f"out of memory: {error or 'no more to have'}", "less data at once, or a smaller model")
+        return FAILED
     return _bug(error)
 
 
@@ -123,11 +128,15 @@ def install(extra: str) -> str:
 
 
 def _bug(error: Exception) -> int:
+    _print_traceback(error)
+    complain(f"this is a bug in nnspec: {type(error).__name__}", "please report the lines above, with the spec")
+    return BUG
+
+
+def _print_traceback(error: BaseException) -> None:
     import traceback
 
     traceback.print_exception(error)
-    complain(f"this is a bug in nnspec: {type(error).__name__}", "please report the lines above, with the spec")
-    return BUG
 
 
 # ---------------------------------------------------------------- stderr

@@ -11,6 +11,7 @@ from nnspec.backends import BACKENDS, NEEDS
 from nnspec.cli.console import FAILED, OK, message
 from nnspec.cli.options import DTYPES, file_argument, spec_options, weights_option
 from nnspec.cli.specs import load
+from nnspec.diagnostics import SpecError
 
 
 def backends_given(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -73,7 +74,11 @@ def command(
         from nnspec.train.weights import read_weights
 
         start = read_weights(spec.graph, weights)
-    report = verify(spec.graph, backends, steps=steps, dtype=dtype, batch=batch, seed=seed, weights=start)
+    try:
+        report = verify(spec.graph, backends, steps=steps, dtype=dtype, batch=batch, seed=seed, weights=start)
+    except SpecError as error:
+        error.sources = {**spec.sources, **error.sources}
+        raise
     click.echo(verify_table(report))
     for note in report.notes:
         message(f"note: {note}")

@@ -82,7 +82,7 @@ def examine(spec: Compiled, backend: str = "numpy", *, device: str = "auto", dty
         memory = estimate(graph, backend, batch=at_once, evaluated=evaluated, dtype=working)
         code = Path(scratch) / f"model_{backend}.py"
         write(code, spec.source(backend))
-        driver = open_driver(backend, code, dtype=working, device=device, seed=seed)
+        driver = open_driver(backend, code, spec, dtype=working, device=device, seed=seed)
         driver.load(initial_state(graph, seed, working, base_of(spec)))
         batch, order = examples.gathered(examples.epoch(1), examples.order(1)[None, : plan.batch])
         first = {name: np.asarray(array[order[0]]) for name, array in batch.items()}

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nnspec.backends.choices import Choice
 from nnspec.record import Record
 from nnspec.train.checkpoint import Checkpoint, previous
 from nnspec.train.checkpoint import load as load_checkpoint
@@ -22,6 +23,8 @@ from nnspec.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from nnspec.backends.choices import Choices
 
 if sys.platform != "win32":
     import fcntl
@@ -138,6 +141,11 @@ class Run(Record):
     def source(self, backend: str) -> Path:
         """The emitted code that the run kept for a backend."""
         return self.folder / f"model_{backend}.py"
+
+    def choices(self) -> Choices:
+        """What was chosen for the run beyond its spec."""
+        chosen = self.resolved["choices"].items()
+        return tuple(Choice(what, value, "chosen when the run was begun") for what, value in chosen)
 
     def code(self) -> str:
         """The text that the run trains. Raises TrainError where it was changed."""

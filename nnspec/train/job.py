@@ -93,7 +93,7 @@ class Job:
         if check:
             require(self.memory, graph.name)
         run = Run(self.device, at_once, self.plan.steps, self.examples.size(), self.dtype)
-        self.choices: Choices = choose(backend, graph, run, wishes or {}) if kept is None else _choices(kept)
+        self.choices: Choices = choose(backend, graph, run, wishes or {}) if kept is None else kept.choices()
         if kept is None and dtype is not None and training.settings.get("precision") == "bfloat16":
             self.choices = (*self.choices, Choice("precision", dtype, "asked for"))
         self.source = spec.source(backend, choices=self.choices) if kept is None else kept.code()
@@ -150,7 +150,7 @@ class Job:
     def open(self, folder: Path) -> Driver:
         """The emitted code in the folder, imported; its weights are not loaded yet."""
         options: dict[str, Any] = {"dtype": self.dtype, "device": self.device, "seed": self.seed}
-        return open_driver(self.backend, folder / self.code, choices=self.choices, **options)
+        return open_driver(self.backend, folder / self.code, self.spec, choices=self.choices, **options)
 
     @property
     def code(self) -> str:
@@ -243,12 +243,6 @@ def run_texts(spec: Compiled, overrides: Mapping[str, object]) -> dict[str, str]
     files = SpecFiles(spec.path, spec.sources, spec.graph.name)
     files.apply({**spec.settings, **overrides})
     return files.files()
-
-
-def _choices(kept: folders.Run) -> Choices:
-    return tuple(
-        Choice(what, value, "chosen when the run was begun") for what, value in kept.resolved["choices"].items()
-    )
 
 
 def _within(path: str, base: Path) -> str:

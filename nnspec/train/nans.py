@@ -115,7 +115,7 @@ def locate(job: Job, moment: Moment) -> Finding:
         path = Path(scratch) / "traced.py"
         file = traced(job.spec.graph, "numpy", Options(optimize=0))
         write(path, file.text)
-        driver = open_driver("numpy", path, dtype=job.dtype, device="cpu", seed=job.seed)
+        driver = open_driver("numpy", path, job.spec, dtype=job.dtype, device="cpu", seed=job.seed, optimize=0)
         driver.load(moment.weights)
         size = len(next(iter(moment.batch.values()))) if moment.batch else 1
         part = micro_batch(job.training) or size

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nnspec.backends import BACKENDS
+from nnspec.backends.base import Options
+from nnspec.backends.faults import Guarded, Origin
 from nnspec.data import DataError, Dataset, load_data
 from nnspec.diagnostics import SpecError
 from nnspec.train.errors import TrainError
@@ -50,11 +53,27 @@ class Compiled(Protocol):
     def source(self, backend: str, optimize: int = 1, *, choices: Choices = ()) -> str: ...
 
 
-def open_driver(backend: str, source: Path, *, dtype: str, device: str, seed: int, choices: Choices = ()) -> Driver:
-    """The driver of a backend over an emitted file. ModuleNotFoundError when its framework is missing."""
+def open_driver(
+    backend: str,
+    source: Path,
+    spec: Compiled,
+    *,
+    dtype: str,
+    device: str,
+    seed: int,
+    choices: Choices = (),
+    optimize: int = 1,
+    emitted: Choices | None = None,
+) -> Driver:
+    """The driver of a backend over the file that `spec` became. ModuleNotFoundError when its framework is missing.
+
+    What goes wrong in that file while it runs is told at the lines of the spec (`nnspec.backends.faults`). `emitted`
+    are the choices that the file was made with, where they are not those with which it runs.
+    """
     module = import_module(f"nnspec.backends.{known_backend(backend)}.driver")
-    driver: Driver = module.Driver(source, dtype=dtype, device=device, seed=seed, choices=choices)
-    return driver
+    options = Options(optimize=optimize, choices=choices if emitted is None else emitted)
+    make = partial(module.Driver, source, dtype=dtype, device=device, seed=seed, choices=choices)
+    return Guarded(make, source, Origin(spec.graph, backend, options, spec.sources))
 
 
 def device_of(backend: str, device: str) -> str:

@@ -37,6 +37,7 @@ from nnspec.train.weights import read_weights
 
 if TYPE_CHECKING:
     from nnspec.backends.base import Driver
+    from nnspec.backends.choices import Choices
     from nnspec.ir.graph import Graph
 
     Array = np.ndarray[Any, Any]
@@ -98,6 +99,7 @@ class Subject(Record):
     checkpoint: str
     files: dict[str, str] = {}  # noqa: RUF012 - a Record is frozen; the data files of training and their hashes
     notes: tuple[str, ...] = ()
+    emitted: Choices = ()  # what was chosen when the code was written
 
 
 def evaluate_run(
@@ -238,6 +240,7 @@ def _of_run(run: Run, backend: str | None, dtype: str | None, checkpoint: str | 
         checkpoint or run.preferred,
         dict(run.resolved["data"].get("files", {})),
         stored.notes,
+        run.choices() if code.is_file() and chosen == run.backend else (),
     )
 
 
@@ -264,7 +267,8 @@ def _driver(subject: Subject, device: str) -> Iterator[Driver]:
         if code is None:
             code = Path(scratch) / f"model_{subject.backend}.py"
             write(code, subject.spec.source(subject.backend))
-        driver = open_driver(subject.backend, code, dtype=subject.dtype, device=device, seed=subject.seed)
+        options: dict[str, Any] = {"dtype": subject.dtype, "device": device, "seed": subject.seed}
+        driver = open_driver(subject.backend, code, subject.spec, emitted=subject.emitted, **options)
         driver.load({name: _cast(array, subject.dtype) for name, array in subject.weights.items()})
         yield driver
 

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nnspec.backends.faults import is_out_of_memory
 from nnspec.compiler import load
 from nnspec.diagnostics import SpecError
 from nnspec.record import Record
@@ -97,7 +98,7 @@ def run_trial(
     except TrainError as error:
         return watcher.failed(error.message.split("\n")[0])
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, MemoryError) or _out_of_memory(error):
+        if is_out_of_memory(error):
             return watcher.failed(f"out of memory: {str(error).splitlines()[0] if str(error) else 'no more to have'}")
         raise
     kept = next(r for r in watcher.history if r["epoch"] == result.best_epoch)
@@ -122,8 +123,3 @@ def _first(error: SpecError) -> str:
     """`E0301: kernel 7x7 does not fit its padded input 5x5 (line 9)`."""
     found = next((d for d in error.diagnostics if d.severity == "error"), error.diagnostics[0])
     return f"{found.code}: {found.message} ({found.span.path}:{found.span.line})"
-
-
-def _out_of_memory(error: RuntimeError) -> bool:
-    """torch and JAX have errors of their own for a device whose memory is full."""
-    return type(error).__name__ == "OutOfMemoryError" or "RESOURCE_EXHAUSTED" in str(error)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nnspec.backends.base import Options
+from nnspec.backends.faults import Guarded, Origin
 from nnspec.ir.dims import evaluate
 from nnspec.ops.draw import draw
 
@@ -27,10 +29,12 @@ def open_drivers(
     """One running emitted module a backend. ModuleNotFoundError where its framework is missing."""
     drivers: dict[str, Driver] = {}
     for name in backends:
-        text = import_module(f"nnspec.backends.{name}.emit").emit(graph, Options(optimize=optimize, verify=True))
+        options = Options(optimize=optimize, verify=True)
+        text = import_module(f"nnspec.backends.{name}.emit").emit(graph, options)
         path = folder / f"{name}_{len(list(folder.iterdir()))}.py"
         path.write_text(text, encoding="utf-8")
-        drivers[name] = import_module(f"nnspec.backends.{name}.driver").Driver(path, dtype=dtype, device=device)
+        make = partial(import_module(f"nnspec.backends.{name}.driver").Driver, path, dtype=dtype, device=device)
+        drivers[name] = Guarded(make, path, Origin(graph, name, options))
     return drivers
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from nnspec.backends.program import Apply, ForEach, Group, Invoke, LoopKey, Statement
 from nnspec.backends.source import literal
 from nnspec.backends.torch.members import build, copy_labels, is_numbered, labels_of
 from nnspec.backends.torch.rows import row
 from nnspec.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import FrameType
 
 Path = tuple[str | LoopKey, ...]
 
@@ -114,6 +120,37 @@ class Sequentials:
         if len(pairs) == 1:
             return f"*[{pairs[0]} for {statement.header(pairs)}]"
         return f"*[pair for {statement.header(pairs)} for pair in ({', '.join(pairs)})]"
+
+
+def stepped_into(item: Statement, frames: Iterable[FrameType]) -> Statement:
+    """The step of a composition at which the frames of `nn.Sequential` are, those outside first."""
+    found: Statement | Nested = item
+    for frame in frames:
+        children = getattr(frame.f_locals.get("self"), "_modules", None)
+        if frame.f_code.co_name != "forward" or "module" not in frame.f_locals or not children:
+            continue
+        index = next((k for k, child in enumerate(children.values()) if child is frame.f_locals["module"]), -1)
+        inside = _children(found)
+        if not 0 <= index < len(inside):
+            break
+        found = inside[index]
+    return found if isinstance(found, Statement) else found.body[0]
+
+
+def _children(statement: Statement | Nested) -> list[Statement | Nested]:
+    """What stands for each module of the Sequential that a statement is, in order."""
+    if isinstance(statement, Invoke):
+        steps = _steps(statement.definition.body, ())
+    elif isinstance(statement, Group):
+        steps = _steps(statement.body, statement.name)
+    elif isinstance(statement, Nested):
+        steps = _steps(statement.body, statement.scope)
+    elif isinstance(statement, ForEach):
+        return [*statement.body] * statement.count
+    else:
+        return []
+    copies = [[*s.body] * s.count if isinstance(s, ForEach) and not s.name else [s] for s in steps]
+    return [step for several in copies for step in several]
 
 
 def _path(statement: Statement) -> Path:
