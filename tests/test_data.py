@@ -112,11 +112,11 @@ def test_csv_with_a_mark_blank_lines_and_quotes(tmp_path: Path) -> None:
         ("x,label\n1,a\n2,b\n3,c\n", "E0533", ["3 classes", "class(2)", '"a", "b", "c"']),
         ("a,b,label\n1,2,0\n", "E0531", ["x", "takes 1", "2 columns", 'x = ["a"']),
         ("x,lable\n1,0\n", "E0530", ["label", '"lable"']),
-        ("x,label\n1,0\n2\n", "E0521", ["line 3", "1 cells", "2"]),
+        ("x,label\n1,0\n2\n", "E0522", ["line 3", "1 cell where", "2"]),
         ('x,label\n1,"0\n', "E0521", ["line 2"]),
-        ("x,label\n", "E0521", ["no rows"]),
-        ("", "E0521", ["no rows"]),
-        ("x,x\n1,0\n", "E0521", ["two columns"]),
+        ("x,label\n", "E0528", ["no rows"]),
+        ("", "E0528", ["no rows"]),
+        ("x,x\n1,0\n", "E0522", ["two columns"]),
     ],
 )
 def test_a_wrong_cell_is_named_with_file_row_and_column(tmp_path: Path, text: str, code: str, parts: list[str]) -> None:
@@ -147,7 +147,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         (call("csv", "d.csv", z="a"), "E0524", "no input or target z"),
         (call("csv"), "E0524", "a path"),
         (call("random"), "E0524", "random(100)"),
-        (call("table", [[1, 2], [3]]), "E0524", "row 2"),
+        (call("table", [[1, 2], [3]]), "E0522", "row 2"),
         (call("table", [[1]]), "E0530", "label"),
         ("digits", "E0523", "a source is a call"),
     ],
@@ -186,11 +186,11 @@ def test_npz_by_name_by_call_and_by_order(tmp_path: Path) -> None:
 
 def test_npz_that_lies_or_holds_objects(tmp_path: Path) -> None:
     np.savez(tmp_path / "objects.npz", x=np.array([{}, {}], dtype=object))
-    refused("E0521", "never unpickled", fields=[x()], base=tmp_path, source=call("npz", "objects.npz"))
+    refused("E0529", "Python objects", fields=[x()], base=tmp_path, source=call("npz", "objects.npz"))
     (tmp_path / "text.npz").write_text("hello")
     refused("E0521", "not a NumPy archive", fields=[x()], base=tmp_path, source=call("npz", "text.npz"))
     np.savez(tmp_path / "lengths.npz", x=np.zeros(3), label=np.zeros(2))
-    refused("E0521", "3 examples", fields=[x(), label(2)], base=tmp_path, source=call("npz", "lengths.npz"))
+    refused("E0522", "3 examples", fields=[x(), label(2)], base=tmp_path, source=call("npz", "lengths.npz"))
     np.savez(tmp_path / "nan.npz", x=np.array([[1.0], [np.nan]]))
     refused("E0532", "row 2", 'array "x"', fields=[x(1)], base=tmp_path, source=call("npz", "nan.npz"))
 

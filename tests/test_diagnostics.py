@@ -1,66 +1,48 @@
 """Broken specs: every mistake is reported once, where it stands, and all of them in one run.
 
-Each file of tests/errors says in comments what it expects, `# error[E0203]: text`, on the line where the report
-points (several are parted by ` | `): exactly these reports come, with messages that hold the texts. Where a `.txt`
-stands beside the `.nn` it holds the whole rendering, as a reader sees it; UPDATE_SNAPSHOTS=1 writes these anew.
+Each file of tests/errors says in comments what it expects; beside it lies the whole of what a reader sees
+(tests/errors/README.md). UPDATE_SNAPSHOTS=1 writes these anew.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 import pytest
+from error_rows import ERRORS, Report, Row, read, render, reports, rows
 
+from nnspec.codes import CODES
 from nnspec.compiler import check
-from nnspec.diagnostics import Diagnostic
-from nnspec.rendering import render
 
-ERRORS = Path(__file__).parent / "errors"
-FILES = sorted(ERRORS.glob("*.nn"))
-EXPECTED = re.compile(r"(error|warning)\[([EW]\d{4})\]: (.*?)(?= \| (?:error|warning)\[|$)")
+ROWS = rows()
 
 
-def expectations(text: str) -> list[tuple[int, str, str]]:
-    """(line, code, part of the message) of every expectation in the comments."""
-    found = []
-    for number, line in enumerate(text.splitlines(), 1):
-        _, _, comment = line.partition("# ")
-        found += [(number, code, part.strip()) for _, code, part in EXPECTED.findall(comment)]
-    return found
-
-
-def described(diagnostics: tuple[Diagnostic, ...]) -> str:
-    return "\n".join(f"{d.span.line}:{d.span.column} {d.code}: {d.message}" for d in diagnostics)
-
-
-@pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
-def test_exactly_the_expected_reports(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ERRORS)
-    found = check(file.name).diagnostics
-    expected = expectations(file.read_text(encoding="utf-8"))
-    assert expected, "an error file says what it expects"
-    assert [(d.span.line, d.code) for d in found] == [(line, code) for line, code, _ in expected], described(found)
-    for diagnostic, (line, _, part) in zip(found, expected, strict=True):
-        assert part in diagnostic.message, f"line {line}"
-        assert diagnostic.severity == ("warning" if diagnostic.code.startswith("W") else "error")
-
-
-@pytest.mark.parametrize("file", [f for f in FILES if f.with_suffix(".txt").exists()], ids=lambda f: f.stem)
-def test_the_whole_rendering(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ERRORS)
-    checked = check(file.name)
-    text = render(checked.diagnostics, checked.sources)
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.path.stem)
+def test_exactly_the_expected_reports_as_a_reader_sees_them(row: Row, tmp_path: Path) -> None:
+    shown = render(row, tmp_path)
+    snapshot = row.path.with_suffix(".txt")
     if os.environ.get("UPDATE_SNAPSHOTS"):
-        file.with_suffix(".txt").write_text(text, encoding="utf-8")
-    assert text == file.with_suffix(".txt").read_text(encoding="utf-8")
+        snapshot.write_text(shown, encoding="utf-8")
+    found = sorted(reports(row, shown), key=lambda report: report.line)
+    assert row.expected, "an error file says what it expects"
+    assert [(r.line, r.code) for r in found] == [(r.line, r.code) for r in row.expected], shown
+    for seen, wanted in zip(found, row.expected, strict=True):
+        assert wanted.text in seen.text, f"line {wanted.line}"
+    assert shown == snapshot.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
-def test_positions_lie_in_the_text_and_help_is_plain(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_code_has_a_row_and_a_rendering() -> None:
+    codes = {report.code for row in ROWS for report in row.expected if report.code}
+    assert sorted(set(CODES) - codes) == []
+    texts = {path.stem for path in ERRORS.glob("*.txt")}
+    assert texts == {row.path.stem for row in ROWS}
+
+
+@pytest.mark.parametrize("row", [r for r in ROWS if r.commands[0][1][1] == "check"], ids=lambda row: row.path.stem)
+def test_positions_lie_in_the_text_and_help_is_plain(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ERRORS)
-    checked = check(file.name)
+    checked = check(row.path.name)
     for diagnostic in checked.diagnostics:
         for span in (diagnostic.span, *(label.span for label in diagnostic.labels)):
             lines = checked.sources[span.path].split("\n")
@@ -72,7 +54,27 @@ def test_positions_lie_in_the_text_and_help_is_plain(file: Path, monkeypatch: py
         assert "nnspec.passes" not in diagnostic.message
 
 
-def test_an_error_file_that_expects_too_little_fails() -> None:
+def test_a_row_that_expects_too_little_or_elsewhere_fails(tmp_path: Path) -> None:
     """The comparison can fail."""
-    assert expectations("x # error[E0203]: one | error[E0204]: two\n") == [(1, "E0203", "one"), (1, "E0204", "two")]
-    assert expectations("x = 1 # a plain comment\n") == []
+    file = tmp_path / "m.nn"
+    file.write_text("model M {\n    input x: float32[3]  # error[E0202]: one | error[E0203]: two\n}  # plain\n")
+    row = read(file)
+    assert row.expected == (Report(2, "E0202", "one"), Report(2, "E0203", "two"))
+    (found,) = reports(row, render(row, tmp_path / "run"))
+    assert found == Report(1, "E0209", "the model M has no output")
+
+
+def test_what_a_row_says_in_its_head(tmp_path: Path) -> None:
+    file = tmp_path / "m.nn"
+    file.write_text(
+        "# run: nnspec train m.nn --model EACH\n# file: b.csv\n#   | 1,2\n#   |\n#   | 3  # error[E0522]: here\n"
+        "# without: PIL\nmodel A { }\nmodel B { }\n"
+    )
+    row = read(file)
+    assert row.commands == (
+        (1, ["nnspec", "train", "m.nn", "--model", "A"]),
+        (1, [*["nnspec", "train", "m.nn", "--model", "B"]]),
+    )
+    assert row.beside == {"b.csv": b"1,2\n\n3  # error[E0522]: here\n"}
+    assert row.lines["b.csv", 3] == 5
+    assert (row.without, row.expected) == (("PIL",), (Report(5, "E0522", "here"),))

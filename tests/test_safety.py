@@ -98,7 +98,7 @@ BOMBS = {
     ),
     "5,000 digits": ("let a = " + "1" * 5000 + "\n" + model("dense(a)"), "E0108", "18 digits"),
     "19 digits": (model("dense(" + "1" * 19 + ")"), "E0108", "18 digits"),
-    "more than a mebibyte": ("#" * (1 << 20) + "\n" + model("relu"), "E0110", "1 MiB"),
+    "more than a mebibyte": ("#" * (1 << 20) + "\n" + model("relu"), "E0514", "1 MiB"),
     "a long import": (f'import "{"a" * 1_000_000}"\n' + model("relu"), "E0501", "1000 characters"),
     "a size": (model(f"dense({2**31})"), "E0309", "2,147,483,647"),
     "an input's size": (f"model M {{ input x: float32[{2**31}]; output y = sum(x) }}\n", "E0309", "2,147,483,647"),

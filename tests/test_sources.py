@@ -112,7 +112,7 @@ def test_parts_of_a_text_share_one_vocabulary(tmp_path: Path) -> None:
     [
         (b"abcd" * 4, letters(3, T), {"window": 4}, "E0533", ["4 different characters", "class(3)", "class(4) holds"]),
         (b"abc\xe9", letters(256, T), {"window": 2}, "E0521", ["not UTF-8", "byte 3", "tokens = bytes"]),
-        (b"", letters(9, T), {"window": 2}, "E0521", ["no text"]),
+        (b"", letters(9, T), {"window": 2}, "E0528", ["no text"]),
         (b"abcd", letters(9, T), {}, "E0538", ["one long row", "window = 64"]),
         (b"abcd", letters(9, T), {"window": 4}, "E0538", ["4 rows", "train part", "the 1 after it"]),
         (b"abcdefgh", letters(9, 6), {"window": 4}, "E0538", ["class(9)[6]", "window = 6"]),
@@ -235,7 +235,7 @@ def test_parquet_that_does_not_fit(tmp_path: Path) -> None:
     cases = [
         ("gap", "E0532", ["gap.parquet, row 2", '"x"']),
         ("far", "E0533", ["row 2", '"label"', "class(6)"]),
-        ("ragged", "E0521", ["row 2", "differ in length"]),
+        ("ragged", "E0522", ["row 2", "differ in length"]),
         ("other", "E0530", ["label"]),
         ("no", "E0521", ["no.parquet cannot be read"]),
         ("none", "E0520", ["none.parquet does not exist"]),
@@ -272,9 +272,9 @@ def test_a_large_csv_is_read_block_by_block(tmp_path: Path, lines: str, monkeypa
         ("x,label\n1,0\n,1\n", "E0532", ["row 2 (line 3)", '"x"', "empty cell"]),
         ("x,label\n1,0\nnan,1\n", "E0532", ["row 2 (line 3)", '"x"', "nan"]),
         ("x,label\n1,0\n2,2\n", "E0533", ["row 2 (line 3)", '"label"', "2 is outside class(2)"]),
-        ("x,label\n1,0\n2\n", "E0521", ["line 3", "1 cells"]),
-        ("x,label\n", "E0521", ["no rows"]),
-        ("x,x\n1,0\n", "E0521", ["two columns"]),
+        ("x,label\n1,0\n2\n", "E0522", ["line 3", "1 cell where"]),
+        ("x,label\n", "E0528", ["no rows"]),
+        ("x,x\n1,0\n", "E0522", ["two columns"]),
     ],
 )
 def test_a_large_csv_is_checked_like_a_small_one(
@@ -344,11 +344,11 @@ def test_images_are_decoded_as_they_are_needed(pictures: Path, monkeypatch: pyte
 def test_images_that_cannot_be_used(pictures: Path) -> None:
     fields, source = [x(3, 8, 8), label(3)], call("images", "animals")
     write_image(pictures / "deep" / "a" / "0.png", np.zeros((4, 4), np.uint16))
-    refused("E0521", "0.png", "more than 8 bits", fields=fields, base=pictures, source=call("images", "deep"))
+    refused("E0529", "0.png", "more than 8 bits", fields=fields, base=pictures, source=call("images", "deep"))
     refused("E0533", "3 classes", "class(2)", fields=[x(3, 8, 8), label(2)], base=pictures, source=source)
     refused("E0531", "[2, 8, 8]", fields=[x(2, 8, 8), label(3)], base=pictures, source=source)
     (pictures / "empty" / "a").mkdir(parents=True)
-    refused("E0521", "holds no images", fields=fields, base=pictures, source=call("images", "empty"))
+    refused("E0528", "holds no images", fields=fields, base=pictures, source=call("images", "empty"))
     broken = pictures / "animals" / "dog" / "2.png"
     broken.write_bytes(broken.read_bytes()[:80])
     refused("E0521", str(broken), fields=fields, base=pictures, source=source)

@@ -65,11 +65,9 @@ def steps(file: str, line: int, column: int | None, model: str | None, settings:
 def explanation(code: str) -> str:
     """Title, cause, and where a spec can show it an example with the same put right."""
     from nnspec.codes import CODES
+    from nnspec.codes.code import texts
 
     entry = CODES[code]
     parts = [f"{code}: {entry.title}", fill(entry.cause, 100)]
-    if entry.example:
-        parts.append("for example\n\n" + indent(entry.example, "    "))
-    if entry.fix:
-        parts.append("put right\n\n" + indent(entry.fix, "    "))
+    parts += [f"{title}\n\n{indent(text, '    ')}" for title, text in texts(entry)]
     return "\n\n".join(parts)

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from nnspec.codes.code import Code
+from nnspec.codes.code import TRAIN, Code
+
+
+def _signal(length: int) -> str:
+    """A net for signals of any length, trained on some of this one."""
+    return (
+        f"model Net {{\n    dim T = {length}\n    input x: float32[1, T]\n    target t: float32[2]\n"
+        "    output y = x -> conv(2, 5) -> global_avg_pool\n}\ndata { source = random(8) }\n"
+        "train { minimize = mse(y, t); optimizer = sgd(0.1); batch = 8; epochs = 1 }"
+    )
 
 
 def _symmetric(init: str) -> str:
@@ -88,6 +97,9 @@ CODES = {
         "examples too small for the model",
         "Open sizes take what the data brings, and with these examples a tensor of the model would have no entries: a "
         "kernel that is longer than the sequence, say. The size in general stands beside the step.",
+        _signal(3),
+        _signal(8),
+        run=TRAIN,
     ),
     "E0320": Code(
         "a broken requirement",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from nnspec.codes.code import Code
+from nnspec.codes.code import TRAIN, Code
 
 _NET = "model Net { input x: float32[4]; target t: float32[1]; output y = x -> dense(1) }\n"
+_DATA = "data { source = random(8) }\n"
 
 
 def _train(line: str) -> str:
@@ -92,6 +93,11 @@ CODES = {
         "nothing to train",
         "`nnspec train` needs a parameter that an optimizer updates: the model has none, or every one is frozen. "
         "`check`, `eval`, `predict` and `verify` take such a model as it is.",
+        _NET
+        + _DATA
+        + 'train { minimize = mse(y, t); optimizer("*") = frozen; optimizer = sgd(0.1); batch = 8; epochs = 1 }',
+        _NET + _DATA + "train { minimize = mse(y, t); optimizer = sgd(0.1); batch = 8; epochs = 1 }",
+        run=TRAIN,
     ),
     "E0422": Code(
         "a domain that cannot be searched",

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from nnspec.data.errors import DataError
+from nnspec.data.errors import AGAIN, DataError, counted
 from nnspec.data.stream import MAPPED, scratch
 from nnspec.data.table import Column, Table, existing
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 DEFLATED = 1100  # bytes that one byte of a packed file can stand for: deflate's bound is 1032
 MOST_AXES = 32
+SAVEZ = "write one with numpy.savez(path, x = ..., y = ...)"
 IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
@@ -39,11 +40,11 @@ def read_npz(path: Path) -> Table:
         with zipfile.ZipFile(path) as archive:
             arrays = {_stem(info): _npy(archive, info, path) for info in archive.infolist()}
     except zipfile.BadZipFile as error:
-        raise DataError("E0521", f"{path} is not a NumPy archive: {error}", exit_code=2) from error
+        raise DataError("E0521", f"{path} is not a NumPy archive: {error}", help=SAVEZ, exit_code=2) from error
     except (OSError, zlib.error, EOFError, NotImplementedError) as error:
-        raise DataError("E0521", f"{path} cannot be read: {error}", exit_code=2) from error
+        raise DataError("E0521", f"{path} cannot be read: {error}", help=AGAIN, exit_code=2) from error
     if not arrays:
-        raise DataError("E0521", f"{path} holds no arrays", exit_code=2)
+        raise DataError("E0528", f"{path} holds no arrays", help=SAVEZ, exit_code=2)
     anonymous = set(arrays) == {f"arr_{i}" for i in range(len(arrays))}
     names = [f"arr_{i}" for i in range(len(arrays))] if anonymous else list(arrays)
     columns = [Column("" if anonymous else name, arrays[name], i) for i, name in enumerate(names)]
@@ -62,7 +63,8 @@ def _npy(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Array:
         wanted, start = math.prod(shape) * dtype.itemsize, file.tell()
         if start + wanted != info.file_size or wanted > DEFLATED * path.stat().st_size:
             how = "less" if start + wanted < info.file_size else "more"
-            raise DataError("E0521", f"{label}: declares {shape}, {how} than the file holds", exit_code=2)
+            message = f"{label}: declares {list(shape)}, {how} than the file holds"
+            raise DataError("E0521", message, help=AGAIN, exit_code=2)
         if info.compress_type == zipfile.ZIP_STORED and wanted > MAPPED:
             offset = _data_offset(path, info) + start
             return np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C")
@@ -78,12 +80,21 @@ def _header(label: str, file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtyp
         reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, fortran, dtype = reader(file)
     except ValueError as error:
-        raise DataError("E0521", f"{label}: {error}", exit_code=2) from error
+        raise DataError("E0521", f"{label}: {error}", help=AGAIN, exit_code=2) from error
     if dtype.hasobject:
-        raise DataError("E0521", f"{label}: holds Python objects, which are never unpickled")
-    if len(shape) > MOST_AXES or any(size < 0 for size in shape) or dtype.kind not in "biufUS":
-        raise DataError("E0521", f"{label}: is no array of numbers or strings: {dtype} {shape}", exit_code=2)
+        message = f"{label} holds Python objects, which could run code"
+        raise DataError("E0529", message, help="save it as numbers or strings: array.astype(float)")
+    if len(shape) > MOST_AXES or any(size < 0 for size in shape):
+        raise DataError("E0521", f"{label} declares the shape {list(shape)}", help=AGAIN, exit_code=2)
+    if dtype.kind not in "biufUS":
+        message = f"{label} holds {_kind(dtype)}, not numbers or strings"
+        raise DataError("E0529", message, help="give each part of them as an array of numbers", exit_code=2)
     return shape, fortran, dtype
+
+
+def _kind(dtype: np.dtype[Any]) -> str:
+    """What an array holds that is not read."""
+    return {"V": "records", "c": "complex numbers", "M": "dates", "m": "times"}.get(dtype.kind, f"{dtype.name} values")
 
 
 def _data_offset(path: Path, info: zipfile.ZipInfo) -> int:
@@ -101,14 +112,15 @@ def _fill(array: Array, file: IO[bytes], label: str) -> None:
     while done < len(target):
         piece = file.read(min(len(target) - done, 1 << 24))
         if not piece:
-            raise DataError("E0521", f"{label}: declares {len(target):,} bytes and holds {done:,}", exit_code=2)
+            message = f"{label} declares {len(target):,} bytes and holds {done:,}"
+            raise DataError("E0521", message, help=AGAIN, exit_code=2)
         target[done : done + len(piece)] = np.frombuffer(piece, np.uint8)
         done += len(piece)
 
 
 def _usable(label: str, array: Array) -> Array:
     if array.ndim == 0:
-        raise DataError("E0521", f"{label}: is a single number, not one entry an example")
+        raise DataError("E0529", f"{label} is a single number, not one entry an example")
     return array.astype(object) if array.dtype.kind == "U" else array
 
 
@@ -129,13 +141,13 @@ def _npy_file(path: Path) -> Array:
             wanted = math.prod(shape) * dtype.itemsize
             if held < wanted:
                 message = f"{path} declares {list(shape)}, {wanted:,} bytes, and holds {held:,}"
-                raise DataError("E0521", message, exit_code=2)
+                raise DataError("E0521", message, help=AGAIN, exit_code=2)
             if wanted > MAPPED:
                 return np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C")
             array = np.empty(shape[::-1] if fortran else shape, dtype)
             _fill(array, file, str(path))
     except OSError as error:
-        raise DataError("E0521", f"{path} cannot be read: {error}", exit_code=2) from error
+        raise DataError("E0521", f"{path} cannot be read: {error}", help=AGAIN, exit_code=2) from error
     return _usable(str(path), array.T if fortran else array)
 
 
@@ -156,28 +168,33 @@ def _idx(path: Path) -> Array:
             file: BinaryIO = gzip.GzipFile(fileobj=raw) if packed else raw  # type: ignore[assignment]  # both read bytes
             return _idx_array(path, file, packed)
     except (OSError, zlib.error, EOFError) as error:
-        raise DataError("E0521", f"{path} cannot be read: {error}", exit_code=2) from error
+        raise DataError("E0521", f"{path} cannot be read: {error}", help=AGAIN, exit_code=2) from error
 
 
 def _idx_array(path: Path, file: BinaryIO, packed: bool) -> Array:
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in IDX_TYPES or not magic[3]:
-        raise DataError("E0521", f"{path} is not an idx file (it starts with {magic.hex(' ')})", exit_code=2)
+        start = f"it starts with {magic.hex(' ')}" if magic else "it is empty"
+        help = "MNIST's format starts with two zero bytes; csv(...) and npz(...) read other files"
+        raise DataError("E0521", f"{path} is not an idx file: {start}", help=help, exit_code=2)
     dtype = np.dtype(IDX_TYPES[magic[2]])
     sizes = file.read(4 * magic[3])
     if len(sizes) < 4 * magic[3]:
-        raise DataError("E0521", f"{path} ends inside its header", exit_code=2)
+        raise DataError("E0521", f"{path} ends inside its header", help=AGAIN, exit_code=2)
     shape = struct.unpack(f">{magic[3]}I", sizes)
     if len(shape) > MOST_AXES:
-        raise DataError("E0521", f"{path} declares {len(shape)} axes, at most {MOST_AXES} are read", exit_code=2)
+        message = f"{path} declares {len(shape)} axes, at most {MOST_AXES} are read"
+        raise DataError("E0521", message, help=AGAIN, exit_code=2)
     wanted, start = math.prod(shape) * dtype.itemsize, 4 + 4 * magic[3]
     if packed and wanted > DEFLATED * path.stat().st_size:
-        raise DataError("E0521", f"{path} declares {list(shape)}, more than a file of its size holds", exit_code=2)
+        message = f"{path} declares {list(shape)}, more than a file of its size holds"
+        raise DataError("E0521", message, help=AGAIN, exit_code=2)
     if packed:
         return _unpacked(path, file, shape, dtype, wanted)
     held = path.stat().st_size - start
     if held != wanted:
-        raise DataError("E0521", f"{path} declares {list(shape)}, {wanted:,} bytes, and holds {held:,}", exit_code=2)
+        message = f"{path} declares {list(shape)}, {wanted:,} bytes, and holds {held:,}"
+        raise DataError("E0521", message, help=AGAIN, exit_code=2)
     if wanted > MAPPED:
         return np.memmap(path, dtype, "r", start, shape)
     return np.frombuffer(file.read(wanted), dtype).reshape(shape).astype(dtype.newbyteorder("="))
@@ -193,17 +210,19 @@ def _unpacked(path: Path, file: BinaryIO, shape: tuple[int, ...], dtype: np.dtyp
         content = file.read(wanted + 1)
         if len(content) < wanted:
             message = f"{path} declares {list(shape)}, {wanted:,} bytes, and holds {len(content):,}"
-            raise DataError("E0521", message, exit_code=2)
+            raise DataError("E0521", message, help=AGAIN, exit_code=2)
         array, more = np.frombuffer(content[:wanted], dtype).reshape(shape), content[wanted:]
     if more:
-        raise DataError("E0521", f"{path} declares {list(shape)}, {wanted:,} bytes, and holds more", exit_code=2)
+        message = f"{path} declares {list(shape)}, {wanted:,} bytes, and holds more"
+        raise DataError("E0521", message, help=AGAIN, exit_code=2)
     return array if isinstance(array, np.memmap) else array.astype(dtype.newbyteorder("="))
 
 
 def _same_length(label: str, arrays: list[tuple[str, Array]]) -> None:
     name, first = arrays[0]
     if not len(first):
-        raise DataError("E0521", f"{label}: {name} holds no examples")
+        raise DataError("E0528", f"{label}: {name} holds no examples")
     for other, array in arrays[1:]:
         if len(array) != len(first):
-            raise DataError("E0521", f"{label}: {name} has {len(first)} examples, {other} has {len(array)}")
+            message = f"{label}: {name} has {counted(len(first), 'example')}, {other} has {len(array)}"
+            raise DataError("E0522", message, help="the first axis counts the examples, in every array alike")

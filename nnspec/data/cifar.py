@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnspec.data.errors import DataError
+from nnspec.data.errors import AGAIN, DataError
 from nnspec.data.stream import Joined, mapped, whole
 from nnspec.data.table import Column, Table
 
@@ -59,7 +59,7 @@ def _records(path: Path, size: int) -> Array:
     held = path.stat().st_size
     if not held or held % size:
         message = f"{path} holds {held:,} bytes, which are no whole number of records of {size:,}"
-        raise DataError("E0521", message, exit_code=2)
+        raise DataError("E0521", message, help=AGAIN, exit_code=2)
     return np.memmap(path, np.uint8, "r").reshape(-1, size)
 
 

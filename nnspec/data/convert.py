@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
+EMPTY = "fill the cell, or leave its row out of the file"
 MISSING = frozenset({"", "nan", "na", "n/a", "null", "none", "?"})
 TRUTH = {"true": 1, "false": 0, "yes": 1, "no": 0}
 INTEGERS: dict[str, Any] = {"class": np.int64, "int32": np.int32, "int64": np.int64, "uint8": np.uint8}
@@ -42,7 +43,7 @@ def class_names(type: TensorType, uses: list[tuple[Table, list[Column]]]) -> tup
     for table, column in texts:
         for row, cell in enumerate(column.values.reshape(-1)):
             if str(cell).lower() in MISSING:
-                raise DataError("E0532", f"{table.place(column, row)}: no class stands here")
+                raise DataError("E0532", f"{table.place(column, row)}: no class stands here", help=EMPTY)
             found.add(str(cell))
     if len(found) > type.classes:
         place = f"{texts[0][0].label}, {texts[0][0].kind} {texts[0][1].title()}"
@@ -91,10 +92,8 @@ def _numbers(name: str, type: TensorType, table: Table, column: Column, classes:
         if type.dtype != "class":
             raise _no_number(name, table, column)
         values = _numbered(table, column, classes)
-    if values.dtype.kind == "c":
-        raise DataError("E0532", f"{table.label}, {table.kind} {column.title()} holds complex numbers")
     if values.dtype.kind == "f":
-        _require(np.isfinite, values, "E0532", table, column, "is not a finite number")
+        _require(np.isfinite, values, "E0532", table, column, "is not a finite number", EMPTY)
     if type.dtype in INTEGERS:
         return _whole(name, type, table, column, values)
     if values.dtype == np.uint8:
@@ -163,9 +162,14 @@ def _no_number(name: str, table: Table, column: Column) -> DataError:
         try:
             float(cell)
         except ValueError:
-            shown = "an empty cell" if not str(cell) else f'"{cell}" is not a number'
-            return DataError("E0532", f"{table.place(column, row)}: {shown}, and {name} takes numbers")
-    return DataError("E0532", f"{table.label}, {table.kind} {column.title()} holds text, and {name} takes numbers")
+            place = table.place(column, row)
+            if str(cell).lower() in MISSING:
+                shown = f'"{cell}"' if str(cell) else "an empty cell"
+                return DataError("E0532", f"{place}: {shown}, and {name} takes numbers", help=EMPTY)
+            message = f'{place}: "{cell}" is not a number, and {name} takes numbers'
+            return DataError("E0532", message, help=f"leave the column out, or declare {name} as class(C)")
+    message = f"{table.label}, {table.kind} {column.title()} holds numbers as text, and {name} takes numbers"
+    return DataError("E0532", message, help="save the array as numbers: array.astype(float)")
 
 
 def _whole(name: str, type: TensorType, table: Table, column: Column, values: Rows) -> Rows:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
-from nnspec.data.errors import DataError
+from nnspec.data.errors import UTF8, DataError, counted
 from nnspec.data.stream import MAPPED, scratch
 from nnspec.data.table import Column, Table, existing
 
@@ -31,7 +31,7 @@ def read_csv(path: Path, *, header: bool | None = None) -> Table:
             return _read_large(path, header)
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError("E0521", f"{path} is not UTF-8 text (byte {error.start})", exit_code=2) from error
+        raise DataError("E0521", f"{path} is not UTF-8 text (byte {error.start})", help=UTF8, exit_code=2) from error
     except OSError as error:
         raise DataError("E0520", f"{path} cannot be read: {error.strerror}", exit_code=2) from error
     records = list(_records(path, io.StringIO(text)))
@@ -51,12 +51,13 @@ def _titles(path: Path, first: list[str], header: bool | None) -> list[str] | No
         return None
     if len(set(first)) < len(first):
         twice = next(t for t in first if first.count(t) > 1)
-        raise DataError("E0521", f'{path} has two columns named "{twice}"')
+        help = "rename one; header = false takes the first line as a row"
+        raise DataError("E0522", f'{path} has two columns named "{twice}"', help=help)
     return first
 
 
 def _without_rows(path: Path) -> DataError:
-    return DataError("E0521", f"{path} holds no rows", exit_code=2)
+    return DataError("E0528", f"{path} holds no rows", exit_code=2)
 
 
 def _records(path: Path, file: TextIO) -> Iterator[tuple[int, list[str]]]:
@@ -70,11 +71,13 @@ def _records(path: Path, file: TextIO) -> Iterator[tuple[int, list[str]]]:
             if row:
                 width = width or len(row)
                 if len(row) != width:
-                    raise DataError("E0521", f"{path}, line {line}: {len(row)} cells where the first row has {width}")
+                    message = f"{path}, line {line}: {counted(len(row), 'cell')} where the first row has {width}"
+                    raise DataError("E0522", message, help="a cell that holds a comma stands in double quotes")
                 yield line, [cell.strip() for cell in row]
             line = reader.line_num + 1
     except csv.Error as error:
-        raise DataError("E0521", f"{path}, line {line}: {error}") from error
+        help = 'a cell in quotes ends with ", and a quote inside it is written twice'
+        raise DataError("E0521", f"{path}, line {line}: {error}", help=help) from error
 
 
 def _read_large(path: Path, header: bool | None) -> Table:
@@ -183,13 +186,14 @@ def read_table(rows: object) -> Table:
     cells = [_flat(row) if isinstance(row, list) else [row] for row in rows]
     for number, row in enumerate(cells, 1):
         if len(row) != len(cells[0]):
-            raise DataError("E0524", f"row {number} of the table has {len(row)} cells, row 1 has {len(cells[0])}")
+            message = f"row {number} of the table has {counted(len(row), 'cell')}, row 1 has {len(cells[0])}"
+            raise DataError("E0522", message, help="every row is one example, with the same columns")
     words = [all(isinstance(cell, str) for cell in row) for row in cells]
     titles: list[str] | None = None
     if words[0] and len(cells) > 1 and not all(words):
         titles, cells = [str(cell) for cell in cells[0]], cells[1:]
     if not cells[0]:
-        raise DataError("E0524", "the rows of the table are empty")
+        raise DataError("E0528", "the rows of the table are empty", help="as in table([[0, 1], [1, 0]])")
     names = titles or [""] * len(cells[0])
     columns = [
         Column(name, _values(list(column)), i)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 NOWHERE = Span("", 1, 1, 1, 1)
+AGAIN = "copy or download the file again"  # help for what is damaged
+UTF8 = "save the file in the encoding UTF-8"
 
 
 class DataError(SpecError):
@@ -48,6 +50,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """A help text with the nearest known names, or all of them."""
     names = list(known)
     return did_you_mean(name, names, "known: " + listing(names) if names else "")
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 cell`, `3 cells`."""
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def listing(names: Iterable[str], limit: int = 12) -> str:

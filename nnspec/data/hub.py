@@ -34,7 +34,7 @@ def read_huggingface(name: str, base: Path, part: str, config: str | None) -> Ta
         raise DataError("E0525", message, help=nearest(part, found))
     rows = found[part]
     if not len(rows):
-        raise DataError("E0521", f'huggingface("{name}"), split "{part}" holds no rows')
+        raise DataError("E0528", f'huggingface("{name}"), split "{part}" holds no rows')
     columns = [_column(datasets, rows, column, i) for i, column in enumerate(rows.column_names)]
     files = (folder,) if folder.is_dir() else tuple(Path(file["filename"]) for file in rows.cache_files)
     return Table(f'huggingface("{name}")', columns, files=files)
@@ -105,5 +105,5 @@ class Listed(Stream):
         cells = self.rows[index.tolist()][self.name]
         array = np.asarray(cells)
         if array.shape[1:] != self.shape[1:]:
-            raise DataError("E0521", f'column "{self.name}": its lists differ in length')
+            raise DataError("E0522", f'column "{self.name}": its lists differ in length')
         return array

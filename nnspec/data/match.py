@@ -64,7 +64,8 @@ def _called_for(fields: list[Field], read: Read) -> Matched:
 def _column(table: Table, name: str | int) -> Column:
     if isinstance(name, int):
         if not -len(table.columns) <= name < len(table.columns):
-            raise DataError("E0530", f"{table.label} has no column {name}: it has {len(table.columns)}, counted from 0")
+            message = f"{table.label} has no column {name}: it has {len(table.columns)}"
+            raise DataError("E0530", message, help=f"columns are counted from 0 to {len(table.columns) - 1}")
         return table.columns[name]
     if not (own := table.named_like(name)):
         names = [column.name for column in table.columns if column.name]
@@ -90,6 +91,8 @@ def _only_input(fields: list[Field], table: Table, found: Matched) -> None:
 def _in_order(fields: list[Field], table: Table, found: Matched, optional: frozenset[str]) -> None:
     free = _free(table, found)
     waiting = [f for f in fields if f.name not in found]
+    if not waiting:  # the call named columns for every field
+        return
     waiting.sort(key=lambda f: f.role != "input")  # stable: inputs, then targets, as declared
     if len(free) == len(waiting) and table.kind != "column":  # one array a field
         found.update({field.name: [column] for field, column in zip(waiting, free, strict=True)})

@@ -8,6 +8,7 @@ import numpy as np
 
 from nnspec.data.errors import DataError
 from nnspec.data.stream import blocks
+from nnspec.passes.datablock import show_plain
 from nnspec.record import Record
 
 if TYPE_CHECKING:
@@ -66,9 +67,13 @@ def fit_scaling(
         shape = tuple(array.shape[a] if a not in axes else 1 for a in range(array.ndim))
         mean, std = (_given(part, shape) for part in how)
         if (std <= 0).any():
-            raise DataError("E0537", f"normalize = {how}: a standard deviation is larger than 0")
+            raise DataError(
+                "E0537",
+                f"normalize = {how}: a standard deviation is larger than 0",
+                help="the mean comes first: [mean, std]",
+            )
     else:
-        raise DataError("E0537", f"normalize is standard, minmax or [mean, std], not {how!r}")
+        raise DataError("E0537", f"normalize is standard, minmax or [mean, std], not {show_plain(how)}")
     std = np.where(std > 0, std, 1.0)
     if only is not None:
         chosen = np.isin(np.arange(mean.shape[-1]), only)
@@ -99,10 +104,10 @@ def _given(part: object, shape: tuple[int, ...]) -> Array:
     try:
         numbers = np.asarray(part, dtype=np.float64)
     except (ValueError, TypeError) as error:
-        raise DataError("E0537", f"normalize = [mean, std] takes numbers or lists of them, not {part!r}") from error
+        message = f"normalize = [mean, std] takes numbers or lists of them, not {show_plain(part)}"
+        raise DataError("E0537", message) from error
     places = int(np.prod(shape, dtype=np.int64))
     if numbers.size not in (1, places):
-        raise DataError(
-            "E0537", f"normalize gives {numbers.size} numbers where the input has {places} channels or features"
-        )
+        message = f"normalize gives {numbers.size} numbers where the input has {places} channels or features"
+        raise DataError("E0537", message, help=f"one number for all, or a list of {places}")
     return np.broadcast_to(numbers.reshape(-1), (places,)).reshape(shape).copy()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnspec.data.errors import DataError, MissingData
+from nnspec.data.errors import AGAIN, DataError, MissingData
 from nnspec.data.stream import BLOCK, scratch
 from nnspec.data.table import Column, Table, existing
 
@@ -33,17 +33,17 @@ def read_parquet(path: Path) -> Table:
         first = files[0].schema_arrow
         for part, file in zip(paths, files, strict=True):
             if file.schema_arrow.names != first.names:
-                raise DataError("E0521", f"{part} has other columns than {paths[0]}", exit_code=2)
+                raise DataError("E0522", f"{part} has other columns than {paths[0]}", exit_code=2)
         rows = sum(file.metadata.num_rows for file in files)
         if not rows:
-            raise DataError("E0521", f"{path} holds no rows", exit_code=2)
+            raise DataError("E0528", f"{path} holds no rows", exit_code=2)
         filled = [_Filled(arrow, str(path), name, rows) for name in first.names]
         for file in files:
             for batch in file.iter_batches(_rows_at_a_time(file.metadata)):
                 for column, values in zip(filled, batch.columns, strict=True):
                     column.add(values)
     except (arrow.ArrowException, OSError) as error:
-        raise DataError("E0521", f"{path} cannot be read: {error}", exit_code=2) from error
+        raise DataError("E0521", f"{path} cannot be read: {error}", help=AGAIN, exit_code=2) from error
     columns = [Column(column.name, column.values, i) for i, column in enumerate(filled)]
     return Table(str(path), columns, files=tuple(paths))
 
@@ -126,4 +126,4 @@ class _Filled:
         return f'{self.label}, row {self.done + row + 1}, column "{self.name}"'
 
     def ragged(self, row: int) -> DataError:
-        return DataError("E0521", f"{self.place(row)}: the lists of this column differ in length")
+        return DataError("E0522", f"{self.place(row)}: the lists of this column differ in length")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnspec.data.errors import DataError, MissingData
+from nnspec.data.errors import AGAIN, DataError, MissingData
 from nnspec.data.resize import resize
 from nnspec.data.stream import Stream
 from nnspec.data.table import Column, Table
@@ -57,10 +57,10 @@ class Pictures(Stream):
         try:
             image = self.read(number)
             if image.mode.startswith(DEEP):
-                raise DataError("E0521", f"{self.names[number]} has more than 8 bits a pixel (mode {image.mode})")
+                raise _deep(self.names[number], image)
             array: Array = np.asarray(image.convert(MODES[channels])).reshape(image.height, image.width, channels)
         except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises for files that are broken
-            raise DataError("E0521", f"{self.names[number]} cannot be read: {error}", exit_code=2) from error
+            raise _broken(self.names[number], error) from error
         first = np.moveaxis(array, -1, 0)
         return first if first.shape[1:] == (height, width) else resize(first[None], height, width)[0]
 
@@ -79,7 +79,8 @@ def read_images(folder: Path) -> Table:
     for name, files in groups:
         if not files:
             where = folder / name
-            raise DataError("E0521", f"{where} holds no images ({', '.join(sorted(SUFFIXES))})", exit_code=2)
+            help = f"images are files of {', '.join(sorted(SUFFIXES))}"
+            raise DataError("E0528", f"{where} holds no images", help=help, exit_code=2)
     paths = [path for _, files in groups for path in files]
     kinds = {_head(pillow, path) for path in paths}
 
@@ -93,6 +94,16 @@ def read_images(folder: Path) -> Table:
         labels = np.array([name for name, files in groups for _ in files], dtype=object)
         columns.append(Column("label", labels, 1, role="target"))
     return Table(str(folder), columns, files=(folder,), kind="column", named=bool(classes))
+
+
+def _deep(name: str, image: Any) -> DataError:
+    message = f"{name} has more than 8 bits a pixel (mode {image.mode})"
+    return DataError("E0529", message, help="convert it to 8 bits, or give its numbers as npz(...)")
+
+
+def _broken(name: str, error: Exception) -> DataError:
+    why = str(error).replace(f" {name!r}", "")  # Pillow says the name again
+    return DataError("E0521", f"{name} cannot be read: {why}", help=AGAIN, exit_code=2)
 
 
 def pillow_image() -> Any:
@@ -119,10 +130,10 @@ def _head(pillow: Any, path: Path) -> tuple[int, int, int]:
     try:
         with pillow.open(path) as image:
             if image.mode.startswith(DEEP):
-                raise DataError("E0521", f"{path} has more than 8 bits a pixel (mode {image.mode})")
+                raise _deep(str(path), image)
             return shape_of(image)
     except (OSError, ValueError, SyntaxError) as error:
-        raise DataError("E0521", f"{path} cannot be read: {error}", exit_code=2) from error
+        raise _broken(str(path), error) from error
 
 
 def common_shape(kinds: set[tuple[int, int, int]]) -> tuple[int, int, int]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnspec.data.errors import DataError
+from nnspec.data.errors import DataError, counted
 from nnspec.data.pictures import MODES, Pictures
 from nnspec.data.resize import resize
 from nnspec.data.stream import Mapped, mapped
@@ -40,10 +40,9 @@ def fit(name: str, shape: Shape, array: Rows, table: Table, columns: list[Column
         _solve_count(shape, int(np.prod(actual, dtype=np.int64)), dims)
         wanted = sizes(shape, dims)
     if wanted is None:
-        raise DataError(
-            "E0531",
-            f"{name} has the open shape {show_shape(shape)}, which {_found(table, columns, actual)} do not settle",
-        )
+        found = _found(table, columns, actual)
+        message = f"{name}: {found} numbers an example, which leaves its shape {show_shape(shape)} open"
+        raise DataError("E0531", message, help="give an open size its number in the spec, as in dim T = 28")
     if int(np.prod(wanted, dtype=np.int64)) == int(np.prod(actual, dtype=np.int64)):
         return mapped(array, lambda part: part.reshape(len(part), *wanted), wanted, array.dtype)
     if _is_image(array, wanted):
@@ -51,7 +50,7 @@ def fit(name: str, shape: Shape, array: Rows, table: Table, columns: list[Column
     count = int(np.prod(wanted, dtype=np.int64))
     raise DataError(
         "E0531",
-        f"{name}: {show_shape(shape)} takes {count} numbers an example, {_found(table, columns, actual)}",
+        f"{name}: {show_shape(shape)} takes {counted(count, 'number')} an example, {_found(table, columns, actual)}",
         help=_hint(name, table, columns, count),
     )
 
@@ -68,8 +67,8 @@ def _pictures(name: str, shape: Shape, images: Pictures, table: Table, dims: dic
     if wanted is not None and len(wanted) == 1 and wanted[0] in (count := _numbers_of(images)):
         flat = images.sized(count[wanted[0]], *images.shape[2:])
         return Mapped(flat, lambda part: part.reshape(len(part), -1), wanted, np.uint8)
-    found = " x ".join(str(size) if size else "different" for size in images.shape[2:])
-    message = f"{name}: {show_shape(shape)} cannot take the images of {table.label} (height x width: {found})"
+    own = " x ".join(map(str, images.shape[2:])) if all(images.shape[2:]) else "different sizes"
+    message = f"{name}: {show_shape(shape)} cannot take the images of {table.label}, of {own}"
     raise DataError("E0531", message, help="as in float32[3, 64, 64]: channels (1, 3 or 4), height, width")
 
 

@@ -15,7 +15,9 @@ from nnspec.data.parquet import read_parquet
 from nnspec.data.pictures import SUFFIXES, read_images
 from nnspec.data.text import TOKENS, read_text
 from nnspec.ir.graph import CallValue
+from nnspec.passes.datablock import show_plain
 from nnspec.passes.keys import SKLEARN
+from nnspec.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,7 +118,8 @@ def _files(
 ) -> Read:
     """A file a field, in the order of the fields or each by the name of its field."""
     if call.kwargs and call.args:
-        raise DataError("E0524", f"{call.name} takes its files all by position or all by field name")
+        message = f"{call.name} takes its files all by position or all by field name"
+        raise DataError("E0524", message, help=f"as in {example}")
     if call.kwargs:
         named = _mapping(call.kwargs, fields)
         paths = [_text_path(call, paths[0]) for paths in named.values()]
@@ -140,7 +143,9 @@ def _cifar(call: CallValue, base: Path, fields: tuple[str, ...], part: str) -> R
     named = dict(call.kwargs)
     chosen = named.pop("part", part)
     if chosen not in ("train", "validation", "test"):
-        raise DataError("E0524", f"part of cifar is train or test, not {chosen!r}", help='as in part = "test"')
+        raise DataError(
+            "E0524", f"part of cifar is train or test, not {show_plain(chosen)}", help='as in part = "test"'
+        )
     return Read(read_cifar(base / path, str(chosen)), _mapping(named, fields))
 
 
@@ -169,7 +174,7 @@ def _table(call: CallValue, base: Path, fields: tuple[str, ...]) -> Read:
 
 def _text_path(call: CallValue, path: object) -> str:
     if not isinstance(path, str):
-        raise DataError("E0524", f"{call.name} takes paths in quotes, not {path!r}")
+        raise DataError("E0524", f"{call.name} takes paths in quotes, not {show_plain(path)}")
     return path
 
 
@@ -183,11 +188,13 @@ def _mapping(named: dict[str, object], fields: tuple[str, ...]) -> dict[str, lis
     mapping: dict[str, list[str | int]] = {}
     for field, columns in named.items():
         if field not in fields:
-            raise DataError("E0524", f"the model has no input or target {field}", help=nearest(field, fields))
+            help = did_you_mean(field, fields, f"it has {', '.join(fields)}" if fields else "")
+            raise DataError("E0524", f"the model has no input or target {field}", help=help)
         mapping[field] = []
         for column in columns if isinstance(columns, list) else [columns]:
             if isinstance(column, bool) or not isinstance(column, str | int):
-                raise DataError("E0524", f"{field} takes the name of a column or a list of names, not {column!r}")
+                message = f"{field} takes columns by name or number, not {show_plain(column)}"
+                raise DataError("E0524", message, help=f'as in {field} = ["area", "rooms"], or {field} = [0, 1]')
             mapping[field].append(column)
     return mapping
 

@@ -21,7 +21,7 @@ def read_text(path: Path, tokens: str) -> Table:
     Line ends stay as they are; a byte order mark is no character. Raises DataError E0520, E0521.
     """
     if not existing(path).stat().st_size:
-        raise DataError("E0521", f"{path} holds no text", exit_code=2)
+        raise DataError("E0528", f"{path} holds no text", exit_code=2)
     try:
         if tokens == "bytes":
             column = Column("text", np.memmap(path, np.uint8, "r"), 0)

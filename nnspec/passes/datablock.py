@@ -96,7 +96,8 @@ class DataBlock(Bodies):
             return False
         words = [(name, value) for name, value in call.kwargs.items() if call.name == "text"]
         if any(name != "tokens" or value not in keys.WORDS_OF_SOURCES for name, value in words):
-            self.error("E0524", entry.value, "text takes tokens = bytes or tokens = characters, and nothing else")
+            message = "text takes a path and tokens = bytes or characters, and nothing else"
+            self.error("E0524", entry.value, message, help='as in text("book.txt", tokens = bytes)')
             return False
         return True
 

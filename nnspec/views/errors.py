@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nnspec.codes import CODES, Code
+from nnspec.codes.code import texts
 
 HEAD = """\
 # Errors and warnings
@@ -57,6 +58,5 @@ def _family(digits: str) -> list[str]:
 def _page(code: str, entry: Code) -> Iterator[str]:
     yield f'\n### <a id="{code.lower()}"></a>{code}: {entry.title}\n'
     yield entry.cause.replace("*", r"\*") if "`" not in entry.cause else entry.cause
-    for title, text in (("For example", entry.example), ("Put right", entry.fix)):
-        if text:
-            yield f"\n{title}:\n\n```text\n{text}\n```"
+    for title, text in texts(entry):
+        yield f"\n{title.capitalize()}:\n\n```text\n{text}\n```"
