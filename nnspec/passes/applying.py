@@ -8,7 +8,7 @@ from nnspec.diagnostics import Label, Span
 from nnspec.ir.dims import Dim
 from nnspec.ir.graph import Layer, Module, Node, Parameter, Value
 from nnspec.ir.types import FLOAT, TensorType, show_shape
-from nnspec.ops.base import Op, ShapeError, require_fit
+from nnspec.ops.base import Op, Param, ShapeError, require_fit
 from nnspec.passes.context import MAX_PARAMETERS
 from nnspec.passes.kinds import Kinds
 from nnspec.passes.scope import POISON, At, Several
@@ -27,6 +27,24 @@ def _outermost(module: Module) -> Module:
     while module.owner is not None:
         module = module.owner
     return module
+
+
+class Made:
+    """What a step of literal settings came to, for the thousands of its copies that loops and blocks make."""
+
+    __slots__ = ("node", "params", "row", "syntax", "type")
+
+    def __init__(self, syntax: nodes.Expr, row: Any, type: TensorType, node: Node, params: dict[str, Param]) -> None:
+        self.syntax, self.row, self.type, self.node, self.params = syntax, row, type, node, params
+
+    def fits(self, syntax: nodes.Expr, row: Any, piped: tuple[Any, ...]) -> bool:
+        """Whether a use is the one that it was made for: the same step and op, a tensor of the same type."""
+        x = piped[0] if len(piped) == 1 else None
+        if syntax is not self.syntax or row is not self.row or not isinstance(x, Value):
+            return False
+        if x.type is not self.type and x.type == self.type:
+            self.type = x.type  # the next copy has it from this one: equal types are mostly the same object
+        return x.type is self.type
 
 
 class Applying(Kinds):
@@ -98,9 +116,32 @@ class Applying(Kinds):
         self.grow(span)
         return Several(outputs) if isinstance(found, tuple) else outputs[0]
 
-    def make_layer(self, op: Op, types: tuple[TensorType, ...], at: At, span: Span) -> Layer | None:
+    def remember(self, node: nodes.Expr, row: Any, x: Any, result: Any) -> None:
+        """Keeps how a step was applied to one tensor, where that was one op, which took it as it is."""
+        last = self.frame.items[-1] if self.frame.items else None
+        if isinstance(last, Node) and last.inputs == (x,) and last.outputs == (result,) and _plain(type(last.op)):
+            self.steps_made[id(node)] = Made(node, row, x.type, last, last.op.params(x.type))
+
+    def again(self, made: Made, x: Value, span: Span, at: At) -> Value:
+        """A copy of a step that `remember` kept: the same op with a layer of its own."""
+        op = made.node.op
+        layer = self.make_layer(op, (x.type,), at, span, made.params) if made.params or op.noisy else None
+        output = Value(made.node.outputs[0].type, span)
+        label = at.key or "" if at.names.numbered else ""
+        self.frame.items.append(Node(op, (x,), (output,), span, layer, label, made.node.written))
+        self.grow(span)
+        return output
+
+    def make_layer(
+        self,
+        op: Op,
+        types: tuple[TensorType, ...],
+        at: At,
+        span: Span,
+        params: dict[str, Param] | None = None,
+    ) -> Layer | None:
         """The layer that owns the op's parameters, or its noise; None when it has neither."""
-        params = op.params(*types)
+        params = op.params(*types) if params is None else params
         if not params and not op.noisy:
             return None
         key = at.key if at.key is not None else at.names.running(op.name or type(op).__name__.lower())

@@ -137,6 +137,9 @@ class Calls(Expressions):
         at: At,
     ) -> Any:
         """An op with its tensors: those piped in, then those among the arguments."""
+        made = self.steps_made.get(id(node))
+        if made is not None and made.fits(node, row, piped):
+            return self.again(made, piped[0], node.span, self._settled(at, row.name))
         op = row.op
         at = self._settled(at, row.name)
         tensors, rest, named = self.tensor_arguments(node, row.name, op, piped, arguments, scope)
@@ -154,7 +157,10 @@ class Calls(Expressions):
             help = f"{row.name} finds the number of features by itself: leave it out"
             self.error("E0306", rest[0], message, help=help)
             return POISON
-        return self.operation(op(**values), tensors, node, at, None, written)
+        result = self.operation(op(**values), tensors, node, at, None, written)
+        if len(piped) == 1 and all(_is_literal(argument.value) for argument in arguments):
+            self.remember(node, row, piped[0], result)
+        return result
 
     def _settled(self, at: At, base: str) -> At:
         """Takes the running name now, so that names follow the order of the text."""
@@ -240,6 +246,11 @@ class Calls(Expressions):
                 like = () if isinstance(value, Value) else tuple(v for v in found if isinstance(v, Value))
                 found.append(self.as_tensor(value, expr, f"an argument of {name}", like))
         return None if any(isinstance(v, Poisoned) for v in found) else tuple(found)
+
+
+def _is_literal(expr: nodes.Expr) -> bool:
+    """Whether an expression has one value, whatever the names around it mean."""
+    return isinstance(expr, nodes.Number | nodes.Bool | nodes.String)
 
 
 def _by_name(op: Any) -> bool:

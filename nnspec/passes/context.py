@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnspec.diagnostics import Label, Reporter, Span
 from nnspec.ir.dims import Overlong, overlong
@@ -17,8 +17,11 @@ from nnspec.passes.program import Program
 from nnspec.passes.scope import At, FileScope, Instance, Scope
 from nnspec.syntax import nodes
 
+if TYPE_CHECKING:
+    from nnspec.passes.applying import Made
+
 MAX_NODES = 100_000
-MAX_STEPS = 400_000  # expressions evaluated, entries of lists compared
+MAX_STEPS = 200_000  # expressions evaluated, entries of lists compared
 MAX_SIZE = 2**31 - 1
 MAX_AXES = 32  # of a tensor: what NumPy, PyTorch and JAX all have
 MAX_PARAMETERS = 10**12
@@ -64,6 +67,7 @@ class Context:
         self.broken = False  # something has no value, whether this or an earlier stage said why
         self.damaged = reporter.failed  # errors before this model: lines may be missing from it
         self.parameters: dict[str, Parameter] = {}
+        self.steps_made: dict[int, Made] = {}  # by id of the step, see passes.applying
 
     # ------------------------------------------------------------ where we are
 
