@@ -161,6 +161,12 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
     return f"did you mean {either(names)}?" if names else otherwise
 
 
+def meant_by(name: str) -> str:
+    """What a name of PyTorch or Keras is called here: `Linear` is `dense`, one that is not known keeps its letters."""
+    word = _plain(name)
+    return SYNONYMS[word][0] if word in SYNONYMS else name.lower()
+
+
 def meant(help: str) -> tuple[str, ...]:
     """The names that a help made by `did_you_mean` asks for, nearest first; none for any other help."""
     match = re.match(r"did you mean ([^`?]+)\?", help)

@@ -103,9 +103,25 @@ class Brackets:
 
     def _stray(self, index: int, token: Token) -> None:
         """Leave a closing bracket out; an error right after it would be its echo."""
+        if token.type == ")" and self._parenthesis_forgotten(token):
+            return
         self._error("E0103", token, f"`{token.text}` closes nothing", "leave it out")
         self.raw[index + 1] = self.raw[index + 1]._replace(quiet=True)
         self.braces_failed |= token.type == "}"
+
+    def _parenthesis_forgotten(self, token: Token) -> bool:
+        """`max_pool 2)`: put in the `(` between a name and the value right after it."""
+        for place in range(len(self.out) - 1, 0, -1):
+            name, value = self.out[place - 1 : place + 1]
+            if name.line != token.line or name.type in ("{", "_NEWLINE"):
+                return False
+            if name.type == "NAME" and value.type in ("NAME", "NUMBER", "STRING", "["):
+                message = f"expected `(` after `{name.text}`, found `{value.text}`"
+                self._error("E0101", value, message, f"write `{name.text}({value.text})`")
+                self.out.insert(place, Token("(", "(", name.line, name.end, name.end, True))
+                self.out.append(token)
+                return True
+        return False
 
     def _close_until(self, wanted: str, token: Token) -> None:
         """Close whatever stands open inside the nearest `wanted` (or at the level of the file), reporting it once."""
@@ -126,6 +142,9 @@ class Brackets:
         if not lost:
             return
         inner, *outer = lost
+        if inner.token.quiet and not outer:  # it was put in, and that was said
+            self._put_closers(lost)
+            return
         self.braces_failed |= any(o.type == "{" for o in lost)
         found = "the file ends" if token.type == "$END" else f"`{token.text}` comes"
         more = f", nor {'is' if len(outer) == 1 else 'are'} {len(outer)} more round it" if outer else ""
@@ -133,6 +152,9 @@ class Brackets:
         where = f" before line {token.line}" if token.line > inner.token.line else ""
         help = f"write `{PARTNER[inner.type]}`{where}"
         self._error("E0102", inner.token, f"`{inner.type}` is not closed before {found}{more}", help, because)
+        self._put_closers(lost)
+
+    def _put_closers(self, lost: list[Open]) -> None:
         for bracket in lost:
             last = self.out[-1]
             if last.type == "_NEWLINE":

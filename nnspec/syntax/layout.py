@@ -7,6 +7,7 @@ where one was missing or one too many, that is reported here and repaired with a
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import takewhile
 
 from nnspec.syntax.brackets import Brackets, Open
@@ -22,6 +23,10 @@ _OPERAND_START = frozenset({"WORD", "NUMBER", "STRING", "LABEL_TEXT", "$END"})
 _FOREIGN_HEADS = {"def": "block", "fn": "block", "func": "block", "function": "block", "class": "model"}
 _HEADS = frozenset({"block", "model", "data", "train", "if", "for", "else"})
 _NAMED = frozenset({"block", "model", "let", "input", "target", "dim", "param", "noise", "layer", "output"})
+
+
+def _shown(token: Token) -> str:
+    return f"`{token.text}`"
 
 
 def arrange(raw: list[Token], problems: Problems, start: str) -> list[Token]:
@@ -47,6 +52,7 @@ class _Layout(Brackets):
     def __init__(self, raw: list[Token], indented: bool, start: str) -> None:
         super().__init__(raw, indented)
         self.words = start == "file"  # whether the outermost level holds declarations
+        self.counts: Counter[str] = Counter()  # how often each word stands in the file, once that is asked
         self.indent = 1  # column of the first token of the line
         self.head: Token | None = None  # the last word of the statement that braces must follow
         self.head_place = 0  # where it stands in `out`
@@ -76,6 +82,9 @@ class _Layout(Brackets):
                 token, newline = raw[index], None
             elif not self.out:
                 self.indent = token.column
+            if kind == "WORD" and (beyond := self._foreign_statement(index)) > index:
+                index = beyond
+                continue
             if kind == "WORD":
                 token = self._word(index, token)
             elif STEP.get(kind) == 1:
@@ -97,15 +106,80 @@ class _Layout(Brackets):
             index += 1
 
     def _foreign_comment(self, index: int, fresh: bool) -> bool:
-        """Whether a line begins with `//` or `/*`: reported here, the line is passed over."""
+        """Whether a line begins with `//`, `--` or, at the level of the file, `%`: reported here, and passed over."""
         token, after = self.raw[index], self.raw[min(index + 1, len(self.raw) - 1)]
-        if not (fresh or not self.out) or self._inside("([") or token.type not in ("//", "/"):
+        if token.type == "//" and self._lone_word(index + 1):
+            self._error("E0104", token, "`//` begins no comment", "a comment begins with `#`")
+            return True
+        if not (fresh or not self.out) or self._inside("([") or token.type not in ("//", "-", "%"):
             return False
-        if token.type == "/" and (after.type != "*" or after.column != token.end):
+        if (token.type == "-" and (after.type != "-" or after.column != token.end)) or (
+            token.type == "%" and self.open
+        ):
             return False
-        text = token.text if token.type == "//" else "/*"
+        text = "--" if token.type == "-" else token.text
         self._error("E0104", token, f"`{text}` begins no comment", "a comment begins with `#`")
         return True
+
+    def _lone_word(self, index: int) -> bool:
+        """A word that ends its line and stands nowhere else: behind `//` a comment, for it cannot name a number."""
+        words = self.raw[index : index + 2]
+        if [t.type for t in words] not in (["WORD", "NEWLINE"], ["WORD", "$END"]):
+            return False
+        if not self.counts:
+            self.counts = Counter(t.text for t in self.raw if t.type == "WORD")
+        return self.counts[words[0].text] == 1
+
+    def _foreign_statement(self, index: int) -> int:
+        """Where reading goes on behind `return`, behind `then ... else ...` or behind `model: Net` and what it holds.
+
+        Each is reported here; `index` for anything else.
+        """
+        token, after = self.raw[index], self.raw[index + 1]
+        opens = self._before() in ("", "{", "_NEWLINE")
+        if token.text == "return" and opens and self.open and after.type not in ("=", ":"):
+            blocks = self._owner() == "block"
+            help = "the value of a block is its last line" if blocks else "a result has a name: `output y = ...`"
+            self._error("E0101", token, "there is no `return`", help)
+            return index + 1 if blocks and after.type not in ("NEWLINE", "$END") else self._next_line(index)
+        if token.text == "then" and self.head is not None and self.head.text == "if" and after.type != "=":
+            self._error(
+                "E0101",
+                token,
+                f"expected `{{` after {_shown(self.out[-1])}, found `then`",
+                "write `if c { a } else { b }`",
+            )
+            del self.out[self.head_place :]
+            self.out.append(self.head._replace(type="POISON", quiet=True))
+            self.head = None
+            return self._next_line(index)
+        value = self.raw[index + 2] if index + 2 < len(self.raw) else after
+        if token.text in ("model", "block") and after.type == ":" and opens and not self.open and value.type == "WORD":
+            name = value.text
+            self._error(
+                "E0101",
+                after,
+                f"expected a name after `{token.text}`, found `:`",
+                f"write `{token.text} {name} {{ ... }}`",
+            )
+            end = self._next_line(index)
+            while self.raw[end].type == "NEWLINE" or (
+                self.raw[end].column > token.column and self.raw[end].type != "$END"
+            ):
+                end = self._next_line(end) if self.raw[end].type != "NEWLINE" else end + 1
+            return end
+        return index
+
+    def _next_line(self, index: int) -> int:
+        """The index of the newline, or of the end, that ends the line of a token."""
+        while self.raw[index].type not in ("NEWLINE", "$END"):
+            index += 1
+        return index
+
+    def _owner(self) -> str:
+        """The word of the declaration whose braces stand open outermost."""
+        words = (t.type for t in reversed(self.out[: self.open[0].place]) if t.type in FILE_WORDS)
+        return next(words, "")
 
     # ------------------------------------------------------------ ends of statements
 
@@ -146,7 +220,12 @@ class _Layout(Brackets):
     def _brace_forgotten(self, head: Token, last: Token, indent: int) -> None:
         """`train` ends its line without `{`, and the next line is deeper: put the brace in."""
         place = Token("", "", last.line, last.end, last.end + 1)
-        if head.text not in _FOREIGN_HEADS:  # of those it is said already
+        if head.text in _FOREIGN_HEADS:
+            pass  # it is said already
+        elif last.type == ":":
+            help = "write `{`, and `}` below the last line of the body"
+            self._error("E0101", last, f"expected `{{` after {_shown(self.out[-2])}, found `:`", help)
+        else:
             self._error("E0101", place, f"expected `{{` after `{last.text}`, found the end of the line", "write `{`")
         self.out[self.head_place :] = [t._replace(quiet=True) for t in self.out[self.head_place :]]
         brace = Token("{", "{", last.line, last.end, last.end, True)
@@ -253,7 +332,8 @@ class _Layout(Brackets):
         if token.text in _NAMED:
             return named or (token.text in ("model", "block") and after.type == "{")
         if token.text in ("data", "train"):
-            return after.type == "{" or (named and self.raw[index + 2].type == "{")
+            colon = after.type == ":" and token.column == 1 and self.raw[index + 2].type == "NEWLINE"
+            return colon or after.type == "{" or (named and self.raw[index + 2].type == "{")
         return (token.text, after.type) in (("import", "STRING"), ("nnspec", "NUMBER")) or (
             token.text == "require" and named
         )

@@ -10,17 +10,32 @@ import re
 
 from nnspec.diagnostics import Span
 from nnspec.record import Record
+from nnspec.syntax.slips import (
+    ENTITIES,
+    STRING_PREFIXES,
+    choice_end,
+    closes,
+    look_alikes,
+    narrow,
+    power,
+    skipped,
+    spelled,
+)
 from nnspec.syntax.tokens import MAX_INTEGER_DIGITS, RESERVED, Problems, Token
 
 _MASTER = re.compile(
     r"""[ \t]*(?:
       (?P<word>    [^\W\d]\w*)
-    | (?P<foreign> \*\*|&&|\|\||=>|\|>|:=|!(?!=)|[&|\u2192\u21d2\u00d7\u00b7\u2212\u2013\u2264\u2265\u2260\u00f7]
-                 | '(?:[^'\\\n]++|\\.)*+' | [\u201c-\u201e][^\u201c\u201d"\n]*[\u201c\u201d])
+    | (?P<slip>    /\*|<!--|\"\"\"|'''|```|(?<![^\n])(?:<{7}|={7}|>{7}|\|{7})(?![<=>|]))
+    | (?P<foreign> -?&(?:gt|lt|amp);|\*\*|&&|\|\||=>|\|>|>>>?|<<|\.\.\.|:=|!(?!=)
+                 | [&|\u2192\u21d2\u00d7\u00b7\u2212\u2013\u2264\u2265\u2260\u00f7]
+                 | '(?:[^'\\\n]++|\\.)*+' | [\u201c-\u201e][^\u201c\u201d"\n]*[\u201c\u201d]
+                 | [\u2018\u201a][^\u2018\u2019'\n]*[\u2018\u2019'] | \u00ab[^\u00bb\n]*\u00bb | `[^`\n]*`)
+    | (?P<wide>    [\uff10-\uff19]+ | [\uff01-\uff20\uff3b-\uff40\uff5b-\uff5e\u3000-\u3002\u3010\u3011])
     | (?P<op>      ->|\.\.|//|[=!<>]=|[-+*/%^<>=,;:()\[\]{}])
     | (?P<attr>    \.[A-Za-z0-9_]+)
     | (?P<newline> \n)
-    | (?P<number>  [0-9][0-9_]*(?:\.[0-9][0-9_]*)?(?:[eE][+-]?[0-9]+)?)
+    | (?P<number>  [0-9][0-9_]*(?:\.[0-9][0-9_]*)?(?:[eE][+\-\u2212\u2013]?[0-9]+)?)
     | (?P<string>  "(?:[^"\\\n]++|\\.)*+")
     | (?P<comment> \#[^\n]*)
     | (?P<open>    "[^\n]*)
@@ -33,15 +48,17 @@ _LABEL = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_]*)?(?:\{[^{}\n\"#]*\}[A-Za-z0-9_]*
 _LABEL_TEXT = re.compile(r"[A-Za-z0-9_]+")
 _TAIL = re.compile(r"\w*")
 _DIGITS = re.compile(r"[0-9]+(?:_[0-9]+)*(?:\.[0-9]+(?:_[0-9]+)*)?(?:[eE][+-]?[0-9]+)?")
-_AFTER_NUMBER = ",)]. \n"
+_AFTER_NUMBER = ",)] \n"
 _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _MEANT = {
     "**": "^", "&&": "and", "&": "and", "||": "or", "|": "or", "=>": "->", "|>": "->", ":=": "=", "!": "not",
+    ">>": "->", "<<": "->", **ENTITIES,
     # arrows, times, middle dot, minus, dash, at most, at least, unequal, divided by
     "\u2192": "->", "\u21d2": "->", "\u00d7": "*", "\u00b7": "*", "\u2212": "-", "\u2013": "-",
     "\u2264": "<=", "\u2265": ">=", "\u2260": "!=", "\u00f7": "/",
 }  # fmt: skip
+_COMMENTS = {"/*": "`/*`", "<!--": "`<!--`", '"""': '`"""`', "'''": "`'''`", "```": '"```"'}
 _JUNK_HELP = {
     "\\": "a line goes on inside brackets and after an operator",
     "@": "write `matmul(a, b)`",
@@ -99,6 +116,9 @@ class _Scanner:
         self.quiet = False
         self.braces: set[int] = set()  # offsets of the braces of labels
         self.reported_words: set[str] = set()
+        self.wide_line = 0  # the last line in which wide characters were reported
+        self.endless: set[str] = set()  # signs of other languages that nothing closes
+        self.conflicts = False  # whether a conflict marker was reported
 
     def run(self) -> list[Token]:
         text, position, match = self.text, 0, _MASTER.match
@@ -134,6 +154,7 @@ class _Scanner:
                 return tokens
             else:
                 position = getattr(self, f"_{kind}")(begin, text[begin:position])
+                line, start = self.line, self.start
 
     # ------------------------------------------------------------ kinds of tokens
 
@@ -174,14 +195,29 @@ class _Scanner:
         if len(word) <= MAX_INTEGER_DIGITS and word.isdigit() and self.text[end : end + 1] in _AFTER_NUMBER:
             self._put("NUMBER", word, begin, len(word))
             return end
+        if "\u2212" in word or "\u2013" in word:
+            sign = "\u2212" if "\u2212" in word else "\u2013"
+            place = self._at(begin + word.index(sign), 1)
+            word = word.replace(sign, "-")
+            self.problems.error("E0104", place, f"`{sign}` is not an operator", f"write `{word}`")
         rest = _TAIL.match(self.text, end)
         tail = rest.group() if rest else ""
+        if tail in ("e", "E") and self.text[end + 1 : end + 2] in ("+", "-", "\u2212", "\u2013"):
+            tail += self.text[end + 1]
+        if not tail and self.text[end : end + 1] == "." and self.text[end + 1 : end + 2] != ".":
+            self.problems.error(
+                "E0107", self._at(begin, len(word) + 1), f"`{word}.` is not a number", f"write `{word}.0`"
+            )
+            self._put("NUMBER", word, begin, len(word) + 1)
+            return end + 1
         digits = word.replace("_", "")
         if tail or not _DIGITS.fullmatch(word):
             shown = word + tail if len(word) < 40 else word[:40] + "..."
             help = "a name begins with a letter" if tail.strip("_") else "write digits, with `_` between them at most"
+            help = "an exponent has digits, as in `1e-3`" if tail.rstrip("+-\u2212\u2013") in ("e", "E") else help
             self.problems.error("E0107", self._at(begin, len(word + tail)), f"`{shown}` is not a number", help)
             self._put("POISON", word, begin, len(word + tail))
+            self.quiet = True
         elif digits.isdigit() and len(digits.lstrip("0")) > MAX_INTEGER_DIGITS:
             message = f"a whole number has at most {MAX_INTEGER_DIGITS} digits, this one has {len(digits)}"
             help = "write it with a point or an exponent if it need not be exact"
@@ -196,6 +232,11 @@ class _Scanner:
         return end + len(tail)
 
     def _string(self, begin: int, word: str) -> int:
+        last = self.tokens[-1] if self.tokens else None
+        if last and last.line == self.line and last.end == begin - self.start and last.text in STRING_PREFIXES:
+            self.tokens.pop()
+            place = self._at(begin - len(last.text), len(last.text))
+            self.problems.error("E0104", place, f"`{last.text}` before a string means nothing here", f"write {word}")
         self._put("STRING", self._unescape(begin, word[1:-1]), begin, len(word))
         return begin + len(word)
 
@@ -224,24 +265,108 @@ class _Scanner:
         """A string without its closing quote: it ends with the line, before brackets that close others."""
         kept = word.partition("#")[0].rstrip(" \t),]};")
         message = "the string is not closed on its line"
-        self.problems.error("E0105", self._at(begin, len(kept)), message, 'end it with `"`')
+        place = self._first_unclosed() or self._at(begin, len(kept))
+        self.problems.error("E0105", place, message, 'end it with `"`')
         self._put("STRING", kept[1:].replace("\\", ""), begin, len(kept))
         return begin + len(kept)
+
+    def _first_unclosed(self) -> Token | None:
+        """With an odd number of quotes on a line: the string that runs into a word is the one without its end.
+
+        What follows it is quiet, for text and strings have changed places.
+        """
+        places = [i for i, token in enumerate(self.tokens) if token.line == self.line]
+        for i in places[:-1]:
+            token, after = self.tokens[i], self.tokens[i + 1]
+            if token.type == "STRING" and after.type == "WORD" and after.column == token.end:
+                self.tokens[i + 1 :] = [t._replace(quiet=True) for t in self.tokens[i + 1 :]]
+                self.quiet = True
+                return token
+        return None
+
+    def _slip(self, begin: int, word: str) -> int:
+        """Comments of other languages, and markers that a merge or Markdown left behind: passed over."""
+        fresh = not self.text[self.start + 1 : begin].strip()
+        place = self._at(begin, len(word))
+        if word in ('"""', "'''") and not fresh and (end := self.text.find(word, begin + 3)) >= 0:
+            inside = self.text[begin + 3 : end]
+            if "\n" not in inside:
+                self.problems.error("E0104", place, "a string stands between double quotes", f'write "{inside}"')
+                self._put("STRING", inside.replace("\\", ""), begin, end + 3 - begin)
+                return end + 3
+        if word in _COMMENTS:
+            if word != "```" or not self.conflicts:
+                help = "leave it out" if word == "```" else "a comment begins with `#`"
+                verb = "means nothing here" if word == "```" else "begins no comment"
+                self.problems.error("E0104", place, f"{_COMMENTS[word]} {verb}", help)
+            self.conflicts |= word == "```"
+        elif not self.conflicts:
+            help = "keep one of the two versions, and delete the lines of `<<<<<<<`, `=======` and `>>>>>>>`"
+            self.problems.error("E0104", place, f"`{word}` is left over from a merge", help)
+            self.conflicts = True
+        end = skipped(self.text, begin, word) if word not in self.endless else self.text.find("\n", begin)
+        end = end if end >= 0 else len(self.text)
+        if "\n" not in self.text[begin:end] and not closes(self.text[begin:end], word):
+            self.endless.add(word)  # nothing below closes it either: it is not looked for again
+        lines = self.text.count("\n", begin, end)
+        if lines:
+            self.line, self.start = self.line + lines, self.text.rindex("\n", begin, end)
+        return end
+
+    def _wide(self, begin: int, word: str) -> int:
+        """Wide characters of East Asian keyboards, read as the ASCII they stand for; said once a line."""
+        meant = narrow(word)
+        if self.wide_line != self.line:
+            self.wide_line = self.line
+            end = self.text.find("\n", begin)
+            found = re.sub(r"[\x00-\x7f]+", "", self.text[begin : end if end >= 0 else None])
+            wide = dict.fromkeys(c for c in found if narrow(c) != c)
+            shown = ", ".join(f"`{c}`" for c in list(wide)[:4])
+            message = f"{shown} {'is a wide character' if len(wide) == 1 else 'are wide characters'}"
+            help = f"write {', '.join(f'`{narrow(c)}`' for c in list(wide)[:4])}"
+            self.problems.error("E0104", self._at(begin, len(word)), message, help)
+        if meant.isdigit():
+            self._put("NUMBER", meant, begin, len(word))
+        elif meant in "-+*/%^<>=,;:()[]{}":
+            self._put(meant, meant, begin, len(word))
+        return begin + len(word)
 
     def _foreign(self, begin: int, word: str) -> int:
         """Spellings of other languages, read as what was meant."""
         place = self._at(begin, len(word))
-        if word[0] in "'\u201c\u201d\u201e":
+        if word == "...":
+            self.problems.error("E0104", place, "`...` stands for nothing", "write what belongs here")
+            self._put("POISON", word, begin, 3)
+            self.quiet = True
+        elif word in (">>>", ">>") and not self.text[self.start + 1 : begin].strip():
+            self.problems.error("E0104", place, f"`{word}` is no part of a spec", "leave it out")
+        elif word == "|":
+            help = "write `->` between steps, `or` between conditions"
+            self.problems.error("E0104", place, "`|` is not an operator", help)
+            self._put("WORD", "or", begin, 1)
+        elif word[0] in "'`\u00ab\u2018\u201a\u201c\u201d\u201e":
             self.problems.error("E0104", place, "a string stands between double quotes", f'write "{word[1:-1]}"')
             self._put("STRING", word[1:-1].replace("\\", ""), begin, len(word))
         else:
-            meant = _MEANT[word]
+            meant = _MEANT[word.replace(">>>", ">>")]
             self.problems.error("E0104", place, f"`{word}` is not an operator", f"write `{meant}`")
             self._put("WORD" if meant.isalpha() else meant, meant, begin, len(word))
         return begin + len(word)
 
     def _junk(self, begin: int, word: str) -> int:
         """Characters that mean nothing; the token after them is quiet."""
+        if word[0] == "?":
+            help = "write `if c { a } else { b }`"
+            self.problems.error("E0104", self._at(begin, 1), "`?` is not an operator", help)
+            end = choice_end(self.text, begin)
+            self.quiet = True
+            self._put("POISON", "?", begin, end - begin)
+            self.quiet = True
+            return end
+        if word[0] == "@" and not self.text[self.start + 1 : begin].strip():
+            self.problems.error("E0104", self._at(begin, 1), "`@` means nothing here", "leave the line out")
+            end = self.text.find("\n", begin)
+            return end if end >= 0 else len(self.text)
         shown = " ".join(f"U+{ord(c):04X}" for c in word[:4])
         if word.isprintable() and word.strip():
             shown = f"`{word}`" if word != "`" else f'"{word}"'
@@ -257,7 +382,10 @@ class _Scanner:
         self.reported_words.add(word)
         shown = word if len(word) <= 40 else word[:37] + "..."
         message = f"the name `{shown}` holds letters other than A-Z, a-z, digits and `_`"
-        self.problems.error("E0118", self._at(begin, len(word)), message, f"write `{_ascii(shown)}`")
+        help = f"write `{power(shown) or spelled(shown)}`"
+        if letters := look_alikes(shown):
+            help += f": {letters} only look{'' if ',' in letters else 's'} like a Latin letter"
+        self.problems.error("E0118", self._at(begin, len(word)), message, help)
 
     # ------------------------------------------------------------ labels that hold a value
 
@@ -278,18 +406,3 @@ class _Scanner:
             return begin + 1
         self._put("LABEL_TEXT", more.group(), begin + 1, len(more.group()))
         return more.end()
-
-
-def _ascii(word: str) -> str:
-    """A spelling of `word` in ASCII: `größe` as `grosse`, `λ` as `lambda`."""
-    import unicodedata
-
-    spelled = []
-    for letter in word:
-        plain = unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
-        name = unicodedata.name(letter, "x").lower()
-        greek = name.split()[-1].replace("lamda", "lambda") if name.startswith("greek") else ""
-        other = {"ß": "ss", "ø": "o", "æ": "ae"}.get(letter, "_")
-        spelled.append(letter if letter.isascii() else plain or greek or other)
-    result = re.sub(r"[^A-Za-z0-9_]", "_", "".join(spelled))
-    return result if not result[:1].isdigit() else "_" + result

@@ -21,6 +21,24 @@ _HIDDEN = frozenset({"POISON", "LABEL_TEXT", "_LABEL_OPEN", "_LABEL_CLOSE", "ATT
 _FOLLOW = (",", ")", "]", "=", ":", "in", "{", "_NEWLINE")
 """What may follow a value, in the order in which a message names it."""
 _OPERAND = frozenset({"NAME", "NUMBER", "STRING", "true", "false", "(", "[", "{", "if", "for", "LABEL_TEXT"})
+FOREIGN_WORDS = {
+    "lambda": "a pipeline without its tensor is a layer: `let f = dense(3) -> relu`",
+    "while": "`for i in 1..4 { layer }` and `repeat(4, layer)` go round a fixed number of times",
+    "elif": "write `else { if c { ... } else { ... } }`",
+    "elseif": "write `else { if c { ... } else { ... } }`",
+    "with": "a spec has no contexts: leave it out",
+    "try": "a spec has no exceptions: leave it out",
+    "assert": "write `require`, as in `require parameters < 1_000_000`, or `-> : [16, 5, 5]` for a shape",
+    "pass": "a body holds at least its value: leave the braces and what opens them out",
+    "print": "`nnspec check -v` shows every shape",
+    "from": 'a spec holds no Python; another spec is brought in as in `import "blocks.nn"`',
+    "var": "a value of the file is written `let name = value`",
+    "const": "a value of the file is written `let name = value`",
+}
+"""Words that open something in other languages, and what is written in place of them."""
+_MODULES = frozenset(
+    {"nn", "F", "torch", "tf", "keras", "layers", "np", "numpy", "jnp", "jax", "optim", "math", "flax"}
+)
 _DECLARING = frozenset({"input", "target", "param", "noise"})
 
 
@@ -53,14 +71,35 @@ def _special(parser: Parser, token: Token, expected: set[str], repair: Repair | 
     if kind in _COMPARISONS and any(isinstance(v, Token) and v.type in _COMPARISONS for v, *_ in parser.stack[-3:]):
         return "E0113", "comparisons do not chain", f"compare twice: `a < b and b {kind} c`"
     if kind == "(" and "+" in expected:
-        name = parser.last.text.lstrip(".")
-        if parser.last.type == "ATTRIBUTE":
-            return (
-                "E0114",
-                "only a name can be called",
-                f"layers have plain names, tensors are piped: `x -> {name}(...)`",
-            )
-        return "E0114", "only a name can be called", "pipe into it: `x -> ...`"
+        return _called(parser)
+    if kind == "=" and parser.last.type == "ATTRIBUTE":
+        message = f"`{_dotted(parser)}` is no name that a value can be given"
+        return "E0101", message, f"write `{parser.last.text[1:]} = ...`"
+    if kind == "," and (special := _comma(parser, token, expected)):
+        return special
+    if kind == "{" and value_due:
+        return (
+            "E0101",
+            f"expected a value{_after(parser.last)}, found `{{`",
+            "a list is written `[...]`, a setting `name = value`",
+        )
+    if kind == "STRING" and parser.last.type in ("{", "_NEWLINE") and parser.depth():
+        help = f"a key has no quotes: `{token.text} = ...`"
+        return "E0101", f"expected a name or `}}`{_after(parser.last)}, found {_found(token)}", help
+    if kind == "-" and header(parser) and "=" in expected and "+" not in expected:
+        after = parser.tokens[parser.position + 1]
+        message = f"a name holds no `-`: `{parser.last.text}-{after.text}`"
+        return "E0101", message, f"write `{parser.last.text}_{after.text}`"
+    if parser.last.type == "import" and kind == "NAME":
+        return "E0101", f"expected a path in quotes after `import`, found `{token.text}`", _import_help(parser, token)
+    if kind == "=" and parser.last.type in RESERVED:
+        word = parser.last.type
+        return "E0116", f"`{word}` is a reserved word, not a name", f"write another name, such as `{word}_`"
+    if kind == "NAME" and token.text == "as" and header(parser) == "import":
+        help = "leave it out: what a file declares keeps its names"
+        return "E0101", f"expected the end of the line{_after(parser.last)}, found `as`", help
+    if word := _foreign_word(parser, token):
+        return "E0101", f"there is no `{word}`", FOREIGN_WORDS[word]
     if kind == "=" and parser.last.text in ("+", "-", "*", "/"):
         return "E0101", f"there is no `{parser.last.text}=`: a name stands for one thing", "give the result a new name"
     if parser.last.text == "%" and kind in (",", "]", ")"):
@@ -91,6 +130,63 @@ def _special(parser: Parser, token: Token, expected: set[str], repair: Repair | 
         help = "a shape is asserted as in `-> : [16, 5, 5]`; a label has its name before `:`"
         return "E0101", f"expected `[` after `:`, found {_found(token)}", help
     return None
+
+
+def _dotted(parser: Parser) -> str:
+    """The name with its points that was read last: `nn.Conv2d`."""
+    parts: list[str] = []
+    for token in reversed(parser.tokens[: parser.position]):
+        parts.append(token.text)
+        if token.type != "ATTRIBUTE":
+            return "".join(reversed(parts)) if token.type == "NAME" else "".join(reversed(parts[:-1]))
+    return parser.last.text
+
+
+def _called(parser: Parser) -> tuple[str, str, str]:
+    """Something else than a name stands before `(`."""
+    if parser.last.type != "ATTRIBUTE":
+        return "E0114", "only a name can be called", "pipe into it: `x -> ...`"
+    from nnspec.suggest import meant_by
+
+    dotted, name = _dotted(parser), parser.last.text.lstrip(".")
+    known = meant_by(name)
+    start = dotted.partition(".")[0]
+    if start in _MODULES or start[:1].isupper():
+        return "E0114", f"there is no `{dotted}`: layers have plain names", f"write `{known}(...)`"
+    if not start:
+        return "E0114", "only a name can be called", f"layers have plain names, tensors are piped: `x -> {name}(...)`"
+    message = f"`{dotted}` cannot be called: layers are no methods of tensors"
+    return "E0114", message, f"write `{dotted.removesuffix('.' + name)} -> {known}(...)`"
+
+
+def _comma(parser: Parser, token: Token, expected: set[str]) -> tuple[str, str, str] | None:
+    """A comma where none can stand: in a number, or between the parts of a list without its brackets."""
+    last, after = parser.last, parser.tokens[parser.position + 1]
+    if last.type == after.type == "NUMBER" and last.end == token.column and token.end == after.column:
+        message = f"`{last.text},{after.text}` is not a number"
+        return "E0101", message, f"a fraction has a point: `{last.text}.{after.text}`"
+    if after.type in ("_NEWLINE", "$END") or not {")", "_NEWLINE"} & expected or header(parser) in _DECLARING:
+        return None
+    return (
+        "E0101",
+        f"expected {_wanted(expected, last)}{_after(last)}, found `,`",
+        "a list stands in brackets: `[a, b]`",
+    )
+
+
+def _import_help(parser: Parser, token: Token) -> str:
+    after = parser.tokens[parser.position + 1]
+    if after.text == ".nn":
+        return f'write `import "{token.text}.nn"`'
+    return 'a spec holds no Python; another spec is brought in as in `import "blocks.nn"`'
+
+
+def _foreign_word(parser: Parser, token: Token) -> str:
+    """The word of another language at which the parser stands, or which it has just read, "" for none."""
+    value = token.type in _OPERAND or token.type == ":"
+    if parser.last.type == "NAME" and parser.last.text in FOREIGN_WORDS and value:
+        return parser.last.text
+    return token.text if token.type == "NAME" and token.text in ("elif", "elseif") else ""
 
 
 def _statements(parser: Parser) -> str:

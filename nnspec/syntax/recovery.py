@@ -31,6 +31,8 @@ _MADE_UP = frozenset({"POISON", "NAME", "STRING"})
 
 def recover(parser: Parser) -> None:
     """Report the error at the parser's token, unless it only echoes an earlier one, and get past it."""
+    if _in_comment(parser):
+        return
     token = parser.tokens[parser.position]
     repair = _repair(parser)
     if not (token.quiet or parser.last.quiet or parser.calm < 2):
@@ -46,6 +48,26 @@ def recover(parser: Parser) -> None:
     parser.position += how != "insert"
     for kind in kinds:
         _feed(parser, kind)
+
+
+def _in_comment(parser: Parser) -> bool:
+    """Whether the error stands in words after `//` that make no expression: then they are a comment of C."""
+    token = parser.tokens[parser.position]
+    for index in range(parser.position - 1, -1, -1):
+        before = parser.tokens[index]
+        if before.line != parser.last.line or before.type not in ("NAME", "NUMBER", "//", "-", "+", ","):
+            return False
+        if before.type != "//":
+            continue
+        if not before.quiet:
+            text = "a comment begins with `#`"
+            parser.problems.error("E0104", before, "`//` begins no comment", text)
+        while not (token.line > before.line or token.type in ("_NEWLINE", "$END")):
+            parser.position += 1
+            token = parser.tokens[parser.position]
+        parser.calm = 0
+        return bool(simulate(parser.states, (token.type,)))
+    return False
 
 
 def _beyond(parser: Parser, token: Token) -> int | None:
