@@ -13,29 +13,30 @@ a `Spec` is asked for source text or to build.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nnspec.backends import BACKENDS
 from nnspec.collecting import paused
 from nnspec.diagnostics import Diagnostic, Reporter, SpecError, TooManyErrors
-from nnspec.loader import load_program, whole
+from nnspec.loader import Parse, load_program, whole
 from nnspec.passes.allow import check_allowed, without_allowed
 from nnspec.passes.domains import Domain, find_domains
 from nnspec.passes.elaborate import elaborate
 from nnspec.passes.lint_names import lint_names
+from nnspec.passes.program import Program
 from nnspec.passes.resolve import resolve
 from nnspec.suggest import did_you_mean
+from nnspec.syntax import nodes, parse
 
 if TYPE_CHECKING:
     from nnspec.backends.choices import Choices
     from nnspec.ir.graph import Graph
     from nnspec.ir.types import Shape
-    from nnspec.passes.program import Program
-    from nnspec.syntax import nodes
 
 MOST_ERRORS = 100  # of one compilation
 TEXT = "<text>"  # how diagnostics name a spec that came as text
+Elaborate = Callable[[Program, nodes.Model, None, Reporter], "Graph | None"]
 
 
 @paused()
@@ -46,16 +47,30 @@ def check(
     model: str | None = None,
     set: Mapping[str, object] | None = None,
     allow_outside: bool = False,
+    parse: Parse = parse,
+    elaborate: Elaborate = elaborate,
+    unsaved: Mapping[str, str] | None = None,
 ) -> Check:
     """Checks a file (or `text`): all its models, or the one named. Never raises for what a spec holds.
 
     `allow_outside` lets imports read files outside of the project folder, which is an error (E0509) otherwise.
+    For editors: `parse` and `elaborate` may be replaced by ones that remember what they gave before, and `unsaved` are
+    texts that stand in for imported files, by real path.
     """
     reporter, sources = Reporter(MOST_ERRORS), dict[str, str]()
     path, text = _named(source, text)
     program, specs = None, dict[str, Spec]()
     try:
-        program = load_program(path, reporter, sources, text=text, settings=set, allow_outside=allow_outside)
+        program = load_program(
+            path,
+            reporter,
+            sources,
+            text=text,
+            settings=set,
+            allow_outside=allow_outside,
+            parse=parse,
+            unsaved=unsaved,
+        )
         if program is not None:
             resolve(program, reporter)
             domains = find_domains(program, reporter)

@@ -38,8 +38,9 @@ def fixes_of(
     model: str | None = None,
     most: int = MOST,
     allow_outside: bool = False,
+    check: Callable[..., Check] = check,
 ) -> tuple[Fix, ...]:
-    """The fixes of one diagnostic of `checked` that work; each costs a check of the file. At most `most` are tried."""
+    """The fixes of one diagnostic of `checked` that work; each costs a `check`. At most `most` are tried."""
     text = checked.sources.get(checked.path)
     if text is None or diagnostic.span.path != checked.path:
         return ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from nnspec.diagnostics import Label, Reporter, Span
 from nnspec.passes.program import Program
@@ -19,6 +19,7 @@ LIMIT = 1 << 20  # bytes of one file: a spec is written by hand
 LONGEST = 1000  # characters of a path
 DEPTH = 16  # files in a chain of imports
 VERSION = 1  # of the language
+Parse = Callable[[str, str, Reporter], nodes.File]  # as `nnspec.syntax.parse`
 
 
 def whole(path: str) -> Span:
@@ -34,14 +35,16 @@ def load_program(
     text: str | None = None,
     settings: Mapping[str, object] | None = None,
     allow_outside: bool = False,
+    parse: Parse = parse,
+    unsaved: Mapping[str, str] | None = None,
 ) -> Program | None:
     """The main file at `path` (or `text`, named by `path`) and all that it imports.
 
     `sources` is filled with the texts read. `settings` are the `--set` values: a string is parsed as an
     expression of the language, other values are taken as they are. Imports stay in the project folder unless
-    `allow_outside`. None when there is no main file to read.
+    `allow_outside`. `unsaved` are texts that stand in for files, by real path. None when there is no main file to read.
     """
-    loader = _Loader(path, reporter, sources, allow_outside)
+    loader = _Loader(path, reporter, sources, allow_outside, parse, unsaved or {})
     main = loader.main(text)
     if main is None:
         return None
@@ -65,8 +68,17 @@ def imported(path: str, wanted: str) -> str:
 class _Loader:
     """Reads each file once; a problem of an imported file is reported at the import."""
 
-    def __init__(self, path: str, reporter: Reporter, sources: dict[str, str], allow_outside: bool = False) -> None:
-        self.path, self.reporter, self.sources, self.allow_outside = path, reporter, sources, allow_outside
+    def __init__(
+        self,
+        path: str,
+        reporter: Reporter,
+        sources: dict[str, str],
+        allow_outside: bool = False,
+        parse: Parse = parse,
+        unsaved: Mapping[str, str] | None = None,
+    ) -> None:
+        self.path, self.reporter, self.sources = path, reporter, sources
+        self.allow_outside, self.parser, self.unsaved = allow_outside, parse, unsaved or {}
         self.files: dict[str, nodes.File] = {}
         self.imports: dict[str, tuple[str, ...]] = {}
         self.known: dict[str, str] = {}  # real path -> path as spans name it
@@ -87,7 +99,7 @@ class _Loader:
         """Parse one file and everything it imports. `chain` holds the imports that led here."""
         text = text.removeprefix("\ufeff").replace("\r\n", "\n")
         self.sources[path] = text
-        file = parse(text, path, self.reporter)
+        file = self.parser(text, path, self.reporter)
         self.files[path] = file
         self.check_version(file)
         found: list[str] = []
@@ -151,6 +163,8 @@ class _Loader:
 
     def read(self, path: str, span: Span, shown: str) -> str | None:
         """The text of a file, or None after saying why there is none."""
+        if (text := self.unsaved.get(os.path.realpath(path))) is not None and text.strip():
+            return text
         try:
             mode = os.stat(path).st_mode
             if stat.S_ISDIR(mode):

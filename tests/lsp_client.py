@@ -15,20 +15,31 @@ PATIENCE = 180  # seconds
 class Client:
     """Starts `nnspec lsp`, says hello, and sends requests; notifications that come meanwhile are kept."""
 
-    def __init__(self, encodings: list[str] | None = None) -> None:
+    def __init__(
+        self,
+        encodings: list[str] | None = None,
+        *,
+        refresh: bool = False,
+        folder: Path | None = None,
+        patience: float = PATIENCE,
+    ) -> None:
+        """`refresh`: hints and tokens are asked for anew when the server says so. `folder`: the workspace."""
         command = [sys.executable, "-m", "nnspec", "lsp", "--stdio"]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         # A server that hangs fails a test, not the suite.
-        self.watchdog = threading.Timer(PATIENCE, self.process.kill)
+        self.watchdog = threading.Timer(patience, self.process.kill)
         self.watchdog.daemon = True
         self.watchdog.start()
         self.number = 0
         self.heard: list[dict[str, Any]] = []
         general = {"positionEncodings": encodings} if encodings else {}
-        capabilities = {"general": general, "textDocument": {"publishDiagnostics": {}}}
-        self.abilities = self.ask("initialize", processId=None, rootUri=None, capabilities=capabilities)["capabilities"]
+        refreshed = {"inlayHint": {"refreshSupport": refresh}, "semanticTokens": {"refreshSupport": refresh}}
+        capabilities = {"general": general, "workspace": refreshed, "textDocument": {"publishDiagnostics": {}}}
+        root = folder.as_uri() if folder is not None else None
+        hello = self.ask("initialize", processId=None, rootUri=root, capabilities=capabilities)
+        self.abilities = hello["capabilities"]
         self.tell("initialized")
 
     def close(self) -> int:
@@ -55,7 +66,22 @@ class Client:
             if message.get("id") == self.number and "method" not in message:
                 assert "error" not in message, message["error"]
                 return message["result"]
-            self.heard.append(message)
+            self._hear(message)
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        """Keeps a notification; a request of the server is granted."""
+        self.heard.append(message)
+        if "id" in message and "method" in message:
+            self._send({"id": message["id"], "result": None})
+
+    def await_(self, method: str) -> dict[str, Any]:
+        """The next message of the server with this method."""
+        while True:
+            for message in self.heard:
+                if message.get("method") == method:
+                    self.heard.remove(message)
+                    return message
+            self._hear(self._read())
 
     def open(self, path: Path, text: str) -> str:
         """Opens a document; its URI."""
@@ -81,7 +107,7 @@ class Client:
                 if params["uri"] == uri and version in (None, params.get("version")):
                     found: list[dict[str, Any]] = params["diagnostics"]
                     return found
-            self.heard.append(self._read())
+            self._hear(self._read())
 
     def _send(self, message: dict[str, Any]) -> None:
         body = json.dumps({"jsonrpc": "2.0", **message}).encode()

@@ -1,90 +1,108 @@
-"""What is known of one version of a document: tree, names, diagnostics, and the steps of its models by place."""
+"""What is known of one text of a document: tree and names at once, the rest after a check of the whole."""
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Mapping
+from functools import cached_property, partial
+from typing import Any
 
-from nnspec.compiler import check
-from nnspec.diagnostics import Reporter, Span
-from nnspec.ir.graph import Graph
-from nnspec.loader import load_program
+from nnspec.compiler import Check, check
+from nnspec.diagnostics import Diagnostic, Fix, Reporter, Span
+from nnspec.fixes import fixes_of
+from nnspec.loader import imported, load_program
+from nnspec.lsp.facts import Facts, Step
+from nnspec.lsp.memory import Memory
 from nnspec.lsp.names import Names
 from nnspec.lsp.paint import Painted, paint
-from nnspec.passes.elaborate import elaborate
 from nnspec.passes.program import Program
-from nnspec.passes.resolve import resolve
-from nnspec.syntax import nodes, parse
+from nnspec.syntax import nodes
 from nnspec.syntax.lexer import normalise
-from nnspec.views.places import Place, places
 
 
 class Syntax:
-    """The cheap half: text, tree, names. Made anew at every keystroke."""
+    """The cheap half: text, tree, names. Made anew at every keystroke.
 
-    def __init__(self, path: str, text: str) -> None:
-        self.path, self.text = path, normalise(text)
+    `unsaved` are the texts of open files by real path.
+    """
+
+    def __init__(self, path: str, text: str, memory: Memory, unsaved: Mapping[str, str]) -> None:
+        self.path, self.text, self.memory = path, normalise(text), memory
         self.lines = self.text.split("\n")
+        self.unsaved = unsaved
 
     @cached_property
+    def program(self) -> Program:
+        """This file and what it imports; what is wrong with them is said by the analysis."""
+        parse, unsaid = self.memory.parse, Reporter()
+        found = load_program(self.path, unsaid, dict[str, str](), text=self.text, parse=parse, unsaved=self.unsaved)
+        return found or Program(parse(self.text, self.path, unsaid))
+
+    @property
     def tree(self) -> nodes.File:
-        return parse(self.text, self.path, Reporter())
+        return self.program.main
 
     @cached_property
     def names(self) -> Names:
-        return Names({self.path: self.tree}, self.path)
+        return Names(self.program, self.path)
 
     @cached_property
     def painted(self) -> list[Painted]:
         """Every token with its colour, in the order of the text."""
         return paint(self.text, self.path, self.names)
 
+    def import_at(self, line: int, column: int) -> str:
+        """The path of the file whose import stands at a place (from 1), "" where there is none or it was not found."""
+        for d in self.tree.declarations:
+            if isinstance(d, nodes.Import) and d.span.line == line and d.span.column <= column <= d.span.end_column:
+                target = imported(self.path, d.path.value)
+                return target if target in self.program.files else ""
+        return ""
 
-class Analysis(Syntax):
-    """The whole of it: imports read, all models elaborated as far as they go, broken ones too."""
 
-    def __init__(self, path: str, text: str) -> None:
-        super().__init__(path, text)
-        self.checked = check(path, text=text)
-        unsaid = Reporter()  # what is wrong is in `checked`
-        self.program: Program | None = load_program(path, unsaid, dict[str, str](), text=text)
-        self.graphs: dict[str, Graph] = {name: spec.graph for name, spec in self.checked.specs.items()}
-        if self.program is not None and not self.checked.ok:
-            resolve(self.program, unsaid)
-            for model in self.program.models():
-                graph = elaborate(self.program, model, None, unsaid, partial=True)
-                if graph is not None:
-                    self.graphs[model.name.id] = graph
+class Analysis:
+    """The whole of it: imports read, all models elaborated as far as they go, broken ones too.
+
+    Raises `nnspec.passes.program.Abandoned` when another thread cancels `memory`.
+    """
+
+    def __init__(self, path: str, text: str, memory: Memory, unsaved: Mapping[str, str]) -> None:
+        self.path, self.text = path, normalise(text)
+        self.lines = self.text.split("\n")
+        self.memory, self.unsaved = memory, unsaved
+        memory.begin()
+        self.checked = self._check(path, text=self.text, memory=memory)
+        self.tree = memory.parse(self.text, path, Reporter())
+        self.facts: list[Facts] = list(memory.facts.values())
+        self.fixes: dict[Diagnostic, tuple[Fix, ...]] = {}  # of the diagnostics whose fixes were tried
+
+    def _check(self, path: str, *, text: str, memory: Memory, **settings: Any) -> Check:
+        return check(path, text=text, parse=memory.parse, elaborate=memory.elaborate, unsaved=self.unsaved, **settings)
+
+    def try_fixes(self, diagnostic: Diagnostic, memory: Memory) -> tuple[Fix, ...]:
+        """The fixes of a diagnostic that work, tried once; `memory` is for the texts that are tried."""
+        if diagnostic not in self.fixes:
+            found = diagnostic.fixes or fixes_of(diagnostic, self.checked, check=partial(self._check, memory=memory))
+            self.fixes[diagnostic] = found
+        return self.fixes[diagnostic]
 
     @cached_property
-    def tree(self) -> nodes.File:
-        return self.program.main if self.program is not None else super().tree
-
-    @cached_property
-    def names(self) -> Names:
-        return Names(self.program.files if self.program is not None else {self.path: self.tree}, self.path)
-
-    @cached_property
-    def uses(self) -> dict[Span, list[tuple[Graph, Place]]]:
+    def uses(self) -> dict[Span, list[Step]]:
         """Every step of this file by its place, with its uses; those of the default model first."""
-        found: dict[Span, list[tuple[Graph, Place]]] = {}
-        for graph in reversed(self.graphs.values()):
-            for place in places(graph):
-                if place.span.path == self.path:
-                    found.setdefault(place.span, []).append((graph, place))
+        found: dict[Span, list[Step]] = {}
+        for facts in reversed(self.facts):
+            for step in facts.steps:
+                found.setdefault(step.span, []).append(step)
         return found
 
     @cached_property
     def fields(self) -> dict[str, str]:
         """Types of inputs, targets, outputs and named tensors by name; of the last model where several have it."""
         found: dict[str, str] = {}
-        for graph in self.graphs.values():
-            found.update({f.name: str(f.value.type) for f in graph.fields})
-            for item in graph.root.flat():
-                found.update({v.name: str(v.type) for v in item.outputs if v.name})
-            found.update({name: str(value.type) for name, value in graph.outputs.items()})
+        for facts in self.facts:
+            found.update(facts.fields)
         return found
 
-    def step_at(self, line: int, column: int) -> list[tuple[Graph, Place]]:
+    def step_at(self, line: int, column: int) -> list[Step]:
         """The innermost step at a place (from 1), with its uses."""
         inside = [
             span for span in self.uses if (span.line, span.column) <= (line, column) <= (span.end_line, span.end_column)
@@ -101,7 +119,7 @@ class Analysis(Syntax):
         for span, found in self.uses.items():
             if (span.line, span.column, span.end_line, span.end_column) not in steps:
                 continue
-            shapes = dict.fromkeys(place.shapes[1] for _, place in found)
+            shapes = dict.fromkeys(step.after for step in found)
             ends[span.end_line, span.end_column] = (next(iter(shapes)), len(shapes) > 1)
         hints, order = [], sorted(ends)
         for number, (line, column) in enumerate(order):

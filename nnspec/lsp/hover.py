@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from inspect import cleandoc
 
-from nnspec.lsp.analysis import Analysis
+from nnspec.lsp.analysis import Analysis, Syntax
+from nnspec.lsp.documents import Document
 from nnspec.lsp.tables import callee_at, described, word_at
 from nnspec.syntax import nodes
-from nnspec.views.table import grouped
 
 
-def hover(analysis: Analysis, line: int, column: int) -> str:
-    """Markdown for a place (from 1), or nothing."""
-    return "\n\n---\n\n".join(
-        filter(None, (*_declared(analysis, line, column), _step(analysis, line, column), _docs(analysis, line, column)))
-    )
+def hover(document: Document, line: int, column: int) -> str:
+    """Markdown for a place (from 1), or nothing. Shapes are those of the last analysis, where the step has stayed."""
+    syntax, analysis = document.syntax(), document.known
+    step, fields = "", dict[str, str]()
+    if analysis is not None:
+        place = (line, column) if document.current else document.moves(back=True)(line, column)
+        step, fields = _step(analysis, *place) if place is not None else "", analysis.fields
+    parts = (*_declared(syntax, fields, line, column), step, _docs(syntax, line, column))
+    return "\n\n---\n\n".join(filter(None, parts))
 
 
-def _declared(analysis: Analysis, line: int, column: int) -> Iterator[str]:
+def _declared(syntax: Syntax, fields: Mapping[str, str], line: int, column: int) -> Iterator[str]:
     """A name of the spec: what declares it, and its type."""
-    binding = analysis.names.at(line, column)
+    binding = syntax.names.at(line, column)
     if binding is None:
         return
-    type = analysis.fields.get(binding.name, "") if binding.kind in _TENSORS else ""
+    type = fields.get(binding.name, "") if binding.kind in _TENSORS else ""
     text = f"{binding.kind} **{binding.name}**" + (f": `{type}`" if type else "")
     span = binding.span
-    if span.path != analysis.path:
+    if span.path != syntax.path:
         text += f", from {span.path}"
     elif isinstance(binding.node, nodes.Let):
-        text += f"\n\n```nn\n{analysis.lines[span.line - 1].strip()}\n```"
+        text += f"\n\n```nn\n{syntax.lines[span.line - 1].strip()}\n```"
     yield text
 
 
@@ -41,27 +45,26 @@ def _step(analysis: Analysis, line: int, column: int) -> str:
     found = analysis.step_at(line, column)
     if not found:
         return ""
-    _, first = found[0]
-    before, after = first.shapes
-    facts = [f"`{before + ' -> ' if before else ''}{after}`"]
+    first = found[0]
+    facts = [f"`{first.before + ' -> ' if first.before else ''}{first.after}`"]
     if first.parameters:
         facts.append(f"{first.parameters:,} parameters")
     if first.macs:
-        facts.append(f"{grouped(first.macs)} multiply-adds")
+        facts.append(f"{first.macs} multiply-adds")
     text = ", ".join(facts)
-    if first.layers:
+    if first.path:
         text += f" (`{first.path}`)"
     if len(found) > 1:
         text += f"; {len(found)} uses"
     return text
 
 
-def _docs(analysis: Analysis, line: int, column: int) -> str:
+def _docs(syntax: Syntax, line: int, column: int) -> str:
     """The signature and docstring of the layer, function, optimizer or initialiser named here."""
-    word = word_at(analysis.lines, line, column)
-    if not word or analysis.names.at(line, column) is not None:
+    word = word_at(syntax.lines, line, column)
+    if not word or syntax.names.at(line, column) is not None:
         return ""
-    known = described(word, callee_at(analysis.lines, line, column))
+    known = described(word, callee_at(syntax.lines, line, column))
     if known is None:
         return ""
     text, _, _ = cleandoc(known.doc).partition("Settings:")

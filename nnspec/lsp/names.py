@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from nnspec.diagnostics import Span
+from nnspec.passes.program import Program
 from nnspec.record import Record
 from nnspec.syntax import nodes
 
@@ -32,23 +32,22 @@ Scope = dict[str, Binding]
 
 
 class Names:
-    """All bindings of a program; those of `path` with every use."""
+    """All bindings that a file sees, its own and those of its imports, with their uses in this file."""
 
-    def __init__(self, files: Mapping[str, nodes.File], path: str) -> None:
+    def __init__(self, program: Program, path: str) -> None:
         self.bindings: list[Binding] = []
         self.regions: list[Region] = []
         self._named: list[tuple[Span, Span]] = []  # a block's setting, and where a call names it
         self.path = path
+        main, *imported = program.visible(path)
         outer: Scope = {}
-        for other, file in files.items():
-            if other != path:
-                self._declare(file, outer)
+        for file in reversed(imported):  # the nearest counts
+            self._declare(file, outer)
+            self._settings_of(file)
         scope = dict(outer)
-        main = files.get(path)
-        if main is not None:
-            self._declare(main, scope)
-            self.regions.append(Region(main.span, scope))
-            self._file(main, scope)
+        self._declare(main, scope)
+        self.regions.append(Region(main.span, scope))
+        self._file(main, scope)
         declared = {binding.span: binding for binding in self.bindings}
         for setting, use in self._named:
             if setting in declared:
@@ -80,6 +79,13 @@ class Names:
         for declaration in file.declarations:
             if isinstance(declaration, nodes.Let | nodes.Block | nodes.Model):
                 self._bind(scope, declaration.name, type(declaration).__name__.lower(), declaration)
+
+    def _settings_of(self, file: nodes.File) -> None:
+        """The settings of imported blocks, which calls here may name."""
+        for declaration in file.declarations:
+            if isinstance(declaration, nodes.Block | nodes.Model):
+                for setting in declaration.settings:
+                    self._bind({}, setting.name, "setting", declaration)
 
     def _statements(self, body: nodes.Body, scope: Scope) -> None:
         for s in body.statements:

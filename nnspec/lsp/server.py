@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from functools import partial
+import os
 from typing import Any
 
 from lsprotocol import types as lsp
@@ -15,16 +14,17 @@ from pygls.workspace import PositionCodec
 from nnspec.diagnostics import Diagnostic, Edit, Reporter, Span
 from nnspec.lsp import complete as completing
 from nnspec.lsp.analysis import Analysis, Syntax
+from nnspec.lsp.documents import Document, Documents
 from nnspec.lsp.hover import hover as hover_text
 from nnspec.lsp.names import Binding
 from nnspec.lsp.paint import MODIFIERS, TYPES
+from nnspec.lsp.rename import Refused, renamed, users, uses_in
 from nnspec.lsp.symbols import Symbol, outline
 from nnspec.syntax.format import format_text
-from nnspec.syntax.tokens import RESERVED
 from nnspec.version import __version__
 
 PAUSE = 0.15  # seconds without a keystroke before a file is checked as a whole
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+FIXED = 8  # diagnostics whose fixes are tried before they are asked for
 _SEVERITY = {"error": lsp.DiagnosticSeverity.Error, "warning": lsp.DiagnosticSeverity.Warning}
 _SYMBOLS = {
     "block": lsp.SymbolKind.Class,
@@ -47,40 +47,47 @@ _ITEMS = {
 
 
 class Server(LanguageServer):
-    """Keeps, for every open document, the syntax of its text and the analysis of its last checked version."""
+    """Keeps the open documents, and says when an answer that was given before would be another one now."""
 
     def __init__(self) -> None:
         super().__init__("nnspec", __version__)
-        self.syntaxes: dict[str, tuple[str, Syntax]] = {}
-        self.analyses: dict[str, tuple[str, Analysis]] = {}
+        self.documents = Documents()
         self.pending: dict[str, asyncio.Task[None]] = {}
 
-    def text(self, uri: str) -> str:
-        return self.workspace.get_text_document(uri).source
+    def document(self, uri: str) -> Document:
+        """An open document; one that is not open as it stands on the disk."""
+        found = self.documents.open.get(uri)
+        return found or Document(self.documents, _path(uri), self.workspace.get_text_document(uri).source)
+
+    def uri(self, path: str) -> str:
+        """How the editor calls a file, where it is open."""
+        real = os.path.realpath(path)
+        opened = (uri for uri, d in self.documents.open.items() if os.path.realpath(d.path) == real)
+        return next(opened, None) or from_fs_path(path) or path
 
     def syntax(self, uri: str) -> Syntax:
         """Text, tree and names of what stands there now."""
-        text = self.text(uri)
-        kept = self.syntaxes.get(uri)
-        if kept is None or kept[0] != text:
-            kept = self.syntaxes[uri] = text, Syntax(_path(uri), text)
-        return kept[1]
+        return self.document(uri).syntax()
 
-    async def analysis(self, uri: str) -> Analysis:
-        """The analysis of what stands there now; waits for it where it is not done."""
-        text = self.text(uri)
-        kept = self.analyses.get(uri)
-        if kept is None or kept[0] != text:
-            analysis = await asyncio.to_thread(_analysed, _path(uri), text)
-            kept = self.analyses[uri] = text, analysis
-        return kept[1]
+    def refreshes(self, what: str) -> bool:
+        """Whether the editor asks for its `inlay_hint`s or `semantic_tokens` again when it is told to."""
+        workspace = self.client_capabilities.workspace
+        ability = getattr(workspace, what, None)
+        return bool(ability is not None and ability.refresh_support)
 
-    def changed(self, uri: str, pause: float) -> None:
-        """Checks a document when its author has paused."""
+    def changed(self, uri: str, pause: float, imported: bool = False) -> None:
+        """Checks a document when its author has paused. `imported`: not its own text is what has changed."""
         if uri in self.pending:
             self.pending[uri].cancel()
-        self.pending[uri] = asyncio.ensure_future(self._check(uri, pause))
+        self.pending[uri] = asyncio.ensure_future(self._check(uri, pause, imported))
         self.pending[uri].add_done_callback(self._told)
+
+    def spread(self, uri: str, pause: float) -> None:
+        """Checks the open documents that import this one."""
+        for other, document in list(self.documents.importers(_path(uri))):
+            if other != uri:
+                document.edit(document.text)
+                self.changed(other, pause, imported=True)
 
     def _told(self, task: asyncio.Task[None]) -> None:
         """A check that failed is a bug of nnspec: the editor's log has it."""
@@ -88,22 +95,27 @@ class Server(LanguageServer):
             text = f"this is a bug in nnspec: {type(error).__name__}: {error}"
             self.window_log_message(lsp.LogMessageParams(lsp.MessageType.Error, text))
 
-    async def _check(self, uri: str, pause: float) -> None:
+    async def _check(self, uri: str, pause: float, imported: bool) -> None:
         await asyncio.sleep(pause)
-        analysis = await self.analysis(uri)
+        document = self.document(uri)
+        analysis = await document.analysis()
         version = self.workspace.get_text_document(uri).version
-        found = [self.diagnostic(analysis, d) for d in analysis.checked.diagnostics if d.span.path == analysis.path]
+        reported = [d for d in analysis.checked.diagnostics if d.span.path == analysis.path]
+        found = [self.diagnostic(analysis, d) for d in reported]
         self.text_document_publish_diagnostics(lsp.PublishDiagnosticsParams(uri, found, version))
-        workspace = self.client_capabilities.workspace
-        if workspace is not None and workspace.inlay_hint is not None and workspace.inlay_hint.refresh_support:
+        if self.refreshes("inlay_hint"):
             await self.workspace_inlay_hint_refresh_async(None)
+        if imported and self.refreshes("semantic_tokens"):
+            await self.workspace_semantic_tokens_refresh_async(None)
+        for diagnostic in reported[:FIXED]:  # so that the list of fixes is there when it is asked for
+            await document.fixes(analysis, diagnostic)
 
     # ------------------------------------------------------------ places
 
     def codec(self) -> PositionCodec:
         return self.workspace.position_codec
 
-    def place(self, syntax: Syntax, position: lsp.Position) -> tuple[int, int]:
+    def place(self, syntax: Syntax | Analysis, position: lsp.Position) -> tuple[int, int]:
         """An editor's position as line and column from 1, in code points."""
         line = min(position.line, len(syntax.lines) - 1)
         inside = self.codec().position_from_client_units(syntax.lines, lsp.Position(line, position.character))
@@ -122,8 +134,11 @@ class Server(LanguageServer):
         """A place in this file, or in one that it imports."""
         if span.path == syntax.path:
             return lsp.Location(uri, self.range(syntax.lines, span))
-        other = from_fs_path(span.path) or uri
-        return lsp.Location(other, self.range(self.workspace.get_text_document(other).source.split("\n"), span))
+        return lsp.Location(self.uri(span.path), self.range(self.lines(syntax, span.path), span))
+
+    def lines(self, syntax: Syntax, path: str) -> list[str]:
+        """The lines of a file that was read together with this one."""
+        return syntax.lines if path == syntax.path else syntax.program.sources[path].split("\n")
 
     def diagnostic(self, analysis: Analysis, d: Diagnostic) -> lsp.Diagnostic:
         """With its help in the message, its labels as related places."""
@@ -131,7 +146,7 @@ class Server(LanguageServer):
         message = "\n".join([d.message, *own, *([f"help: {d.help}"] if d.help else [])])
         uri = from_fs_path(analysis.path) or ""
         related = [
-            lsp.DiagnosticRelatedInformation(self.location(analysis, label.span, uri), label.text)
+            lsp.DiagnosticRelatedInformation(lsp.Location(uri, self.range(analysis.lines, label.span)), label.text)
             for label in d.labels
             if label.span != d.span and label.span.path == analysis.path
         ]
@@ -149,15 +164,6 @@ def _path(uri: str) -> str:
     return to_fs_path(uri) or uri
 
 
-def _analysed(path: str, text: str) -> Analysis:
-    """The analysis with everything in it that is made when first asked for."""
-    analysis = Analysis(path, text)
-    assert analysis.uses is not None
-    assert analysis.names is not None
-    assert analysis.hints is not None
-    return analysis
-
-
 server = Server()
 
 
@@ -166,18 +172,35 @@ server = Server()
 
 @server.feature(lsp.TEXT_DOCUMENT_DID_OPEN)
 def _opened(ls: Server, params: lsp.DidOpenTextDocumentParams) -> None:
-    ls.changed(params.text_document.uri, 0)
+    uri = params.text_document.uri
+    ls.documents.open[uri] = Document(ls.documents, _path(uri), params.text_document.text)
+    ls.changed(uri, 0)
+    ls.spread(uri, 0)
 
 
 @server.feature(lsp.TEXT_DOCUMENT_DID_CHANGE)
 def _edited(ls: Server, params: lsp.DidChangeTextDocumentParams) -> None:
-    ls.changed(params.text_document.uri, PAUSE)
+    uri = params.text_document.uri
+    ls.document(uri).edit(ls.workspace.get_text_document(uri).source)
+    ls.changed(uri, PAUSE)
+    ls.spread(uri, PAUSE)
 
 
 @server.feature(lsp.TEXT_DOCUMENT_DID_SAVE)
 def _saved(ls: Server, params: lsp.DidSaveTextDocumentParams) -> None:
-    ls.analyses.pop(params.text_document.uri, None)  # what it imports may have changed
-    ls.changed(params.text_document.uri, 0)
+    _reread(ls)
+
+
+@server.feature(lsp.WORKSPACE_DID_CHANGE_WATCHED_FILES)
+def _elsewhere(ls: Server, params: lsp.DidChangeWatchedFilesParams) -> None:
+    _reread(ls)
+
+
+def _reread(ls: Server) -> None:
+    """Files have changed on the disk, perhaps what an open document imports."""
+    for uri, document in ls.documents.open.items():
+        document.edit(document.text)
+        ls.changed(uri, 0, imported=True)
 
 
 @server.feature(lsp.TEXT_DOCUMENT_DID_CLOSE)
@@ -185,28 +208,38 @@ def _closed(ls: Server, params: lsp.DidCloseTextDocumentParams) -> None:
     uri = params.text_document.uri
     if uri in ls.pending:
         ls.pending.pop(uri).cancel()
-    ls.analyses.pop(uri, None)
-    ls.syntaxes.pop(uri, None)
+    if (document := ls.documents.open.pop(uri, None)) is not None:
+        document.memory.cancel()
     ls.text_document_publish_diagnostics(lsp.PublishDiagnosticsParams(uri, []))
+    ls.spread(uri, 0)
 
 
 # ---------------------------------------------------------------- what stands here
 
 
 @server.feature(lsp.TEXT_DOCUMENT_HOVER)
-async def _hover(ls: Server, params: lsp.HoverParams) -> lsp.Hover | None:
-    analysis = await ls.analysis(params.text_document.uri)
-    text = hover_text(analysis, *ls.place(analysis, params.position))
+def _hover(ls: Server, params: lsp.HoverParams) -> lsp.Hover | None:
+    document = ls.document(params.text_document.uri)
+    text = hover_text(document, *ls.place(document.syntax(), params.position))
     return lsp.Hover(lsp.MarkupContent(lsp.MarkupKind.Markdown, text)) if text else None
 
 
 @server.feature(lsp.TEXT_DOCUMENT_INLAY_HINT)
 async def _hints(ls: Server, params: lsp.InlayHintParams) -> list[lsp.InlayHint]:
-    analysis = await ls.analysis(params.text_document.uri)
+    """Shapes as of the last analysis, moved with the text; that of this very text makes the editor ask again."""
+    document = ls.document(params.text_document.uri)
+    if not ls.refreshes("inlay_hint"):
+        await document.analysis()
+    if document.known is None:
+        return []
+    found, lines = document.known.hints, document.syntax().lines
+    if not document.current:
+        moves = document.moves()
+        found = [(*place, text) for line, column, text in found if (place := moves(line, column)) is not None]
     first, last = params.range.start.line + 1, params.range.end.line + 1
     return [
-        lsp.InlayHint(ls.position(analysis.lines, line, column), text, lsp.InlayHintKind.Type, padding_left=True)
-        for line, column, text in analysis.hints
+        lsp.InlayHint(ls.position(lines, line, column), text, lsp.InlayHintKind.Type, padding_left=True)
+        for line, column, text in found
         if first <= line <= last
     ]
 
@@ -241,64 +274,90 @@ def _signature(ls: Server, params: lsp.SignatureHelpParams) -> lsp.SignatureHelp
 # ---------------------------------------------------------------- names
 
 
-async def _binding(ls: Server, uri: str, position: lsp.Position) -> tuple[Analysis, Binding | None]:
-    analysis = await ls.analysis(uri)
-    return analysis, analysis.names.at(*ls.place(analysis, position))
+def _binding(ls: Server, uri: str, position: lsp.Position) -> tuple[Syntax, Binding | None]:
+    syntax = ls.syntax(uri)
+    return syntax, syntax.names.at(*ls.place(syntax, position))
 
 
 @server.feature(lsp.TEXT_DOCUMENT_DEFINITION)
-async def _definition(ls: Server, params: lsp.DefinitionParams) -> lsp.Location | None:
-    analysis, binding = await _binding(ls, params.text_document.uri, params.position)
-    return ls.location(analysis, binding.span, params.text_document.uri) if binding is not None else None
+def _definition(ls: Server, params: lsp.DefinitionParams) -> lsp.Location | None:
+    """Of a name where it is declared, of an import the file."""
+    uri = params.text_document.uri
+    syntax, binding = _binding(ls, uri, params.position)
+    if binding is not None:
+        return ls.location(syntax, binding.span, uri)
+    line, column = ls.place(syntax, params.position)
+    target = syntax.import_at(line, column)
+    return lsp.Location(ls.uri(target), _TOP) if target else None
+
+
+_TOP = lsp.Range(lsp.Position(0, 0), lsp.Position(0, 0))
 
 
 @server.feature(lsp.TEXT_DOCUMENT_REFERENCES)
-async def _references(ls: Server, params: lsp.ReferenceParams) -> list[lsp.Location]:
-    analysis, binding = await _binding(ls, params.text_document.uri, params.position)
+def _references(ls: Server, params: lsp.ReferenceParams) -> list[lsp.Location]:
+    """In this file and in the others that mean the same declaration."""
+    uri = params.text_document.uri
+    syntax, binding = _binding(ls, uri, params.position)
     if binding is None:
         return []
-    uses = binding.uses if params.context.include_declaration else binding.uses[1:]
-    return [ls.location(analysis, span, params.text_document.uri) for span in uses]
+    found: list[lsp.Location] = []
+    try:
+        for other in users(syntax, binding, _folders(ls), ls.documents.texts()):
+            spans = [s for s in uses_in(other, binding) if params.context.include_declaration or s != binding.span]
+            where = uri if other.path == syntax.path else ls.uri(other.path)
+            found += [lsp.Location(where, ls.range(other.lines, span)) for span in spans]
+    except Refused as refusal:
+        _say(ls, str(refusal))
+    return found
 
 
 @server.feature(lsp.TEXT_DOCUMENT_DOCUMENT_HIGHLIGHT)
-async def _highlight(ls: Server, params: lsp.DocumentHighlightParams) -> list[lsp.DocumentHighlight]:
-    analysis, binding = await _binding(ls, params.text_document.uri, params.position)
-    spans = [s for s in binding.uses if s.path == analysis.path] if binding is not None else []
-    return [lsp.DocumentHighlight(ls.range(analysis.lines, span)) for span in spans]
+def _highlight(ls: Server, params: lsp.DocumentHighlightParams) -> list[lsp.DocumentHighlight]:
+    syntax, binding = _binding(ls, params.text_document.uri, params.position)
+    spans = [s for s in binding.uses if s.path == syntax.path] if binding is not None else []
+    return [lsp.DocumentHighlight(ls.range(syntax.lines, span)) for span in spans]
 
 
 @server.feature(lsp.TEXT_DOCUMENT_PREPARE_RENAME)
-async def _may_rename(ls: Server, params: lsp.PrepareRenameParams) -> lsp.Range | None:
-    analysis, binding = await _binding(ls, params.text_document.uri, params.position)
-    if binding is None or binding.span.path != analysis.path:
+def _may_rename(ls: Server, params: lsp.PrepareRenameParams) -> lsp.Range | None:
+    syntax, binding = _binding(ls, params.text_document.uri, params.position)
+    if binding is None:
         return None
-    line, column = ls.place(analysis, params.position)
-    here = next(s for s in binding.uses if s.line == line and s.column <= column <= s.end_column)
-    return ls.range(analysis.lines, here)
+    line, column = ls.place(syntax, params.position)
+    mine = (s for s in binding.uses if s.path == syntax.path and s.line == line)
+    return ls.range(syntax.lines, next(s for s in mine if s.column <= column <= s.end_column))
 
 
 @server.feature(lsp.TEXT_DOCUMENT_RENAME, lsp.RenameOptions(prepare_provider=True))
-async def _rename(ls: Server, params: lsp.RenameParams) -> lsp.WorkspaceEdit | None:
-    """Renames a name where it is declared and wherever it is meant; refused where another would be caught."""
-    uri, new = params.text_document.uri, params.new_name
-    analysis, binding = await _binding(ls, uri, params.position)
+def _rename(ls: Server, params: lsp.RenameParams) -> lsp.WorkspaceEdit | None:
+    """Renames a name where it is declared and wherever it is meant, in all files; refused where another is caught."""
+    uri = params.text_document.uri
+    syntax, binding = _binding(ls, uri, params.position)
     if binding is None:
         return None
-    if not _NAME.fullmatch(new) or new in RESERVED:
-        return _refused(ls, f"{new} is not a name: letters, digits and _, and no word of the language")
-    if binding.span.path != analysis.path:
-        return _refused(ls, f"{binding.name} is declared in {binding.span.path}")
-    if new != binding.name and any(new in region.scope for region in analysis.names.regions):
-        return _refused(ls, f"there is a {new} already")
-    edits = [lsp.TextEdit(ls.range(analysis.lines, span), new) for span in binding.uses if span.path == analysis.path]
-    return lsp.WorkspaceEdit({uri: edits})
+    try:
+        files = renamed(syntax, binding, params.new_name, _folders(ls), ls.documents.texts())
+    except Refused as refusal:
+        _say(ls, str(refusal))
+        return None
+    return lsp.WorkspaceEdit(
+        {
+            uri if file.path == syntax.path else ls.uri(file.path): [
+                lsp.TextEdit(ls.range(file.lines, span), params.new_name) for span in file.spans
+            ]
+            for file in files
+        }
+    )
 
 
-def _refused(ls: Server, reason: str) -> lsp.WorkspaceEdit | None:
-    """No edit, and why."""
+def _folders(ls: Server) -> list[str]:
+    """The folders that the editor has open."""
+    return [path for uri in ls.workspace.folders if (path := to_fs_path(uri)) is not None]
+
+
+def _say(ls: Server, reason: str) -> None:
     ls.window_show_message(lsp.ShowMessageParams(lsp.MessageType.Error, reason))
-    return None
 
 
 # ---------------------------------------------------------------- the file as a whole
@@ -323,8 +382,9 @@ def _symbols(ls: Server, params: lsp.DocumentSymbolParams) -> list[lsp.DocumentS
 
 @server.feature(lsp.TEXT_DOCUMENT_FORMATTING)
 def _format(ls: Server, params: lsp.DocumentFormattingParams) -> list[lsp.TextEdit] | None:
-    text = ls.text(params.text_document.uri)
-    result = format_text(text, _path(params.text_document.uri), Reporter())
+    text = ls.workspace.get_text_document(params.text_document.uri).source
+    document = ls.document(params.text_document.uri)
+    result = format_text(text, document.path, Reporter(), document.memory.aside().parse)
     if result is None or result == text:
         return None
     lines = text.count("\n") + 1
@@ -350,24 +410,26 @@ def _tokens(ls: Server, params: lsp.SemanticTokensParams) -> lsp.SemanticTokens:
 
 @server.feature(lsp.TEXT_DOCUMENT_CODE_ACTION, lsp.CodeActionOptions([lsp.CodeActionKind.QuickFix]))
 async def _actions(ls: Server, params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
-    """The fixes of what is reported in the range; each was tried."""
-    from nnspec.fixes import fixes_of
-
+    """The fixes of what is reported in the range, each tried. Who asks unbidden gets those that are known by now."""
     uri = params.text_document.uri
-    analysis = await ls.analysis(uri)
+    document = ls.document(uri)
+    unbidden = params.context.trigger_kind == lsp.CodeActionTriggerKind.Automatic
+    if unbidden and not document.current:
+        return []
+    analysis = await document.analysis()
     first, last = params.range.start.line + 1, params.range.end.line + 1
     found: list[lsp.CodeAction] = []
     for d in analysis.checked.diagnostics:
         if d.span.path != analysis.path or d.span.line > last or d.span.end_line < first:
             continue
         shown = ls.diagnostic(analysis, d)
-        for fix in d.fixes or await asyncio.to_thread(partial(fixes_of, d, analysis.checked)):
+        for fix in analysis.fixes.get(d, ()) if unbidden else await document.fixes(analysis, d):
             edits = [_edit(ls, analysis, edit) for edit in fix.edits]
             kind = lsp.CodeActionKind.QuickFix
             found.append(
                 lsp.CodeAction(fix.message, kind, [shown], is_preferred=fix.safe, edit=lsp.WorkspaceEdit({uri: edits}))
             )
-    return found
+    return found if analysis is document.known and document.current else []
 
 
 def _edit(ls: Server, analysis: Analysis, edit: Edit) -> Any:

@@ -13,7 +13,7 @@ from nnspec.ir.types import TensorType, product
 from nnspec.ops import registry
 from nnspec.passes.naming import NameScope
 from nnspec.passes.numbers import NumberError
-from nnspec.passes.program import Program
+from nnspec.passes.program import Abandoned, Program
 from nnspec.passes.scope import At, FileScope, Instance, Scope
 from nnspec.syntax import nodes
 
@@ -166,6 +166,8 @@ class Context:
         """Counts what was computed, also where nothing is built: loops of numbers end, too."""
         self.now = node.span
         self.program.steps += by
+        if self.program.abandoned:
+            raise Abandoned
         if self.program.steps > MAX_STEPS:
             message = f"the file takes more than {MAX_STEPS:,} steps to work out"
             self.give_up("E0309", node.span, message, "fewer repetitions, or shorter lists")

@@ -42,16 +42,22 @@ COSTS = ("parameters", "macs", "flops", "memory")
 
 
 def elaborate(
-    program: Program,
-    model: nodes.Model,
-    overrides: Mapping[str, object] | None,
-    reporter: Reporter,
-    *,
-    partial: bool = False,
+    program: Program, model: nodes.Model, overrides: Mapping[str, object] | None, reporter: Reporter
 ) -> Graph | None:
-    """The typed graph of `model`, or None after reporting why there is none (with `partial`, what there is of it).
+    """The typed graph of `model`, or None after reporting why there is none.
 
     `overrides` are `--set` values by name (syntax trees or plain values); those of the program apply too.
+    """
+    graph, whole = trace(program, model, overrides, reporter)
+    return graph if whole else None
+
+
+def trace(
+    program: Program, model: nodes.Model, overrides: Mapping[str, object] | None, reporter: Reporter
+) -> tuple[Graph, bool]:
+    """The graph of `model` as far as it goes, and whether that is all of it; as `elaborate` otherwise.
+
+    Raises Abandoned where another thread set `program.abandoned`.
     """
     limit, collecting = sys.getrecursionlimit(), gc.isenabled()
     sys.setrecursionlimit(max(limit, 20_000))
@@ -59,7 +65,7 @@ def elaborate(
     try:
         elaborator = Elaborator(program, reporter, {**program.settings, **(overrides or {})})
         graph = elaborator.model(model)
-        return elaborator.graph if graph is None and partial else graph
+        return elaborator.graph, graph is not None
     finally:
         sys.setrecursionlimit(limit)
         if collecting:
@@ -72,7 +78,7 @@ class Elaborator(TrainBlock):
     def model(self, model: nodes.Model) -> Graph | None:
         self.requirements, self.unsettled, self.declared, self.skipped = [], {}, [], {}
         self.lists = {}
-        self.damaged = self._damaged(model)
+        self.damaged = self.is_damaged(model)
         root = Module("model", model.name.id, model, "", "", None, model.span)
         self.graph = Graph(root)
         self.graph.path = self.program.main.path
@@ -105,7 +111,7 @@ class Elaborator(TrainBlock):
         lint(self.graph, self.reporter)
         return self.graph
 
-    def _damaged(self, model: nodes.Model) -> bool:
+    def is_damaged(self, model: nodes.Model) -> bool:
         """Whether an earlier report may have taken something from this model: not one that another model keeps."""
         if not self.reporter.failed:
             return False

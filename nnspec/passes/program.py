@@ -17,6 +17,10 @@ D = TypeVar("D", nodes.Block, nodes.Model, nodes.Let)
 T = TypeVar("T", nodes.Train, nodes.Data)
 
 
+class Abandoned(Exception):
+    """Whoever asked no longer wants to know."""
+
+
 class Program:
     """Loaded files by path (as spans name it), and who imports whom.
 
@@ -41,6 +45,7 @@ class Program:
         self.reported: set[tuple[str, Span]] = set()  # (code, place) of what the models of the file said so far
         self.operations = 0  # of the models elaborated so far
         self.steps = 0  # expressions evaluated so far
+        self.abandoned = False  # set by another thread: what works on the program gives up
         self.untrained: set[int] = set()  # ids of models whose names an unnamed `train` of their file does not mean
         self.sources: Mapping[str, str] = {}  # texts by path, for help that quotes what was written
         self._tables: dict[str, dict[type, dict[str, object]]] = {}

@@ -12,9 +12,10 @@ choice to put the arrows inside of the lines of a pipeline under each other (two
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 from nnspec.diagnostics import Reporter
-from nnspec.syntax import nodes
+from nnspec.syntax import nodes, parse
 from nnspec.syntax.align import align, align_arrows, align_cells, comment_columns
 from nnspec.syntax.layout import arrange
 from nnspec.syntax.lexer import comments, normalise, scan
@@ -25,17 +26,17 @@ _OPENERS, _CLOSERS = frozenset({"(", "[", "{"}), frozenset({")", "]", "}"})
 _OPERAND_END = frozenset({"NAME", "NUMBER", "STRING", "ATTRIBUTE", "true", "false", ")", "]", "}"})
 WAITING = -1  # for the next element of a bracket
 _TIGHT = frozenset({"^", ".."})
+Parse = Callable[[str, str, Reporter], nodes.File]
 Place = tuple[Line, int]  # a piece: its line and its number there
 _SAFE_AFTER_SEMICOLON = frozenset({"NAME", "}", "$END"}) | KEYWORDS
 
 
-def format_text(text: str, path: str, reporter: Reporter) -> str | None:
+def format_text(text: str, path: str, reporter: Reporter, parse: Parse = parse) -> str | None:
     """The canonical form of a file, or None after reporting what is wrong with its syntax (E01xx).
 
     Idempotent, and with the same tree and the same comments: a result that had others is never returned.
+    `parse` may be replaced by one that remembers trees.
     """
-    from nnspec.syntax import parse
-
     own = Reporter()
     tree = parse(text, path, own)
     for diagnostic in own.diagnostics:
@@ -43,14 +44,13 @@ def format_text(text: str, path: str, reporter: Reporter) -> str | None:
     if own.failed:
         return None
     result = _formatted(normalise(text), path)
-    _require_same(tree, text, result, path)
+    if result != text:
+        _require_same(tree, text, result, path, parse)
     return result
 
 
-def _require_same(tree: nodes.File, text: str, result: str, path: str) -> None:
+def _require_same(tree: nodes.File, text: str, result: str, path: str, parse: Parse) -> None:
     """A formatter that changed the meaning would be worse than none."""
-    from nnspec.syntax import parse
-
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, 20_000))
     try:
