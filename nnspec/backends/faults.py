@@ -17,9 +17,20 @@ from typing import TYPE_CHECKING, Any
 
 from nnspec.backends.base import Options, Unsupported
 from nnspec.backends.program import Invoke, Statement
-from nnspec.backends.tracing import Place, Traced, nodes_of, place_of, span_of, traced, words_of
+from nnspec.backends.tracing import (
+    Place,
+    Traced,
+    callers,
+    in_files,
+    place_of,
+    span_of,
+    traced,
+    uses_of,
+    words_of,
+)
 from nnspec.diagnostics import Diagnostic, Label, Span, SpecError
 from nnspec.ir.types import show_shape
+from nnspec.ops.registry import prelude_path
 from nnspec.record import Record
 
 if TYPE_CHECKING:
@@ -27,7 +38,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from nnspec.backends.base import Array, Driver, State
-    from nnspec.ir.graph import Graph, Module, Node
+    from nnspec.backends.tracing import Use
+    from nnspec.ir.graph import Call, Graph, Module
 
 TITLES = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX"}
 LONGEST = 300  # characters of a framework's message; some hold the text of a whole program
@@ -142,9 +154,7 @@ def explained(error: Exception, origin: Origin, files: set[str]) -> RunError | N
     trail = [(step, place_of(file, step)) for step in own] if file is not None else []
     places = [(step, place) for step, place in trail if place is not None]
     if places:
-        innermost = places[-1][0]
-        after = steps[steps.index(innermost) + 1 :]
-        found = _at_place(error, origin, [place for _, place in places], innermost, after)
+        found = _at_place(error, origin, places, steps)
     else:
         found = _at_line(error, origin, file, files) or _at_model(error, origin, own, file)
     if memory:
@@ -160,44 +170,63 @@ _MEMORY_HELP = "a smaller batch (with accumulate = n in train an update still se
 
 
 def _at_place(
-    error: Exception, origin: Origin, places: list[Place], innermost: TracebackType, after: list[TracebackType]
+    error: Exception, origin: Origin, places: list[tuple[TracebackType, Place]], steps: list[TracebackType]
 ) -> Diagnostic:
     """At the step of the innermost frame; the uses of blocks that led there are named beside it."""
-    item = places[-1].item
+    prelude, known = str(prelude_path()), callers(origin.graph)
+    while len(places) > 1 and span_of(places[-1][1].item).path == prelude:
+        places = places[:-1]
+    (innermost, place), item = places[-1], places[-1][1].item
     if origin.backend == "torch" and isinstance(item, Statement):
         from nnspec.backends.torch.sequences import stepped_into
 
-        item = stepped_into(item, [step.tb_frame for step in after])
-    nodes = _narrowed(nodes_of(item), origin.graph, places)
-    span = nodes[0].span if nodes else span_of(item)
-    labels = [Label(span, _given(nodes, places[-1], innermost))]
-    layer = nodes[0].layer if nodes else None
-    if layer is not None and layer.span != span:
-        labels.append(Label(layer.span, "made here"))
-    for place in reversed(places[:-1]):
-        if span_of(place.item) not in (span, *(label.span for label in labels)):
-            labels.append(Label(span_of(place.item), "in this use"))
-    message = f"{words_of(item, nodes)} stopped in {TITLES[origin.backend]}: {_words(error)}"
+        item = stepped_into(item, [step.tb_frame for step in steps[steps.index(innermost) + 1 :]])
+    uses = [in_files(use, known) for use in _narrowed(uses_of(item), origin.graph, [place for _, place in places])]
+    span = uses[0].span if uses else span_of(item)
+    labels = [Label(span, _given(uses, place, innermost))]
+    for label in _beside(uses, [outer for _, outer in places[:-1]], known):
+        if label.span.path != prelude and label.span not in (other.span for other in labels):
+            labels.append(label)
+    message = f"{words_of(item, uses)} stopped in {TITLES[origin.backend]}: {_words(error)}"
     return Diagnostic("E0602", message, span, tuple(label for label in labels if label.text), _HELP)
 
 
-def _narrowed(nodes: list[Node], graph: Graph, places: list[Place]) -> list[Node]:
-    """Those of the nodes of a class that the uses of blocks on the way lead to."""
+def _beside(uses: list[Use], outer: list[Place], known: dict[int, Call]) -> list[Label]:
+    """Where a layer that is used here was made, and the uses of blocks that led here, from inside."""
+    layer = getattr(uses[0], "layer", None) if uses else None
+    made = [Label(layer.span, "made here")] if layer is not None else []
+    around = [span_of(place.item) for place in reversed(outer)]
+    if not around and uses:  # the planned step of NumPy is one line, without frames of blocks
+        around = _around(uses[0], known)
+    return [*made, *(Label(span, "in this use") for span in around)]
+
+
+def _around(use: Use, known: dict[int, Call]) -> list[Span]:
+    """The uses of blocks around a step, from inside; of a block that is used again the first one."""
+    found = []
+    while id(use) in known:
+        use = known[id(use)]
+        found.append(use.span)
+    return found
+
+
+def _narrowed(uses: list[Use], graph: Graph, places: list[Place]) -> list[Use]:
+    """Those of the uses of a class that the uses of blocks on the way lead to."""
     modules: list[Module] = [graph.root]
-    for place in places:
+    for place in places[:-1]:
         if isinstance(place.item, Invoke):
             inside = {id(item) for module in modules for item in module.flat()}
             calls = [call for call in place.item.calls if id(call) in inside]
             modules = [call.module for call in calls or place.item.calls]
     reached = {id(item) for module in modules for item in module.flat()}
-    return [node for node in nodes if id(node) in reached] or nodes
+    return [use for use in uses if id(use) in reached] or uses
 
 
-def _given(nodes: list[Node], place: Place, step: TracebackType) -> str:
+def _given(uses: list[Use], place: Place, step: TracebackType) -> str:
     """The shapes of what the step was given, as far as they have names, and those that the spec says."""
     values = {name: getattr(step.tb_frame.f_locals.get(name), "shape", None) for name in place.reads}
     shapes = [f"{name} is {show_shape(tuple(shape))}" for name, shape in values.items() if isinstance(shape, tuple)]
-    said = {tuple(show_shape(v.type.shape) for v in node.inputs) for node in nodes}
+    said = {tuple(show_shape(v.type.shape) for v in use.inputs if v.type.batched) for use in uses}
     known = f"an example is {', '.join(next(iter(said)))} in the spec" if shapes and len(said) == 1 else ""
     return "; ".join(filter(None, [", ".join(shapes[:4]), known]))
 

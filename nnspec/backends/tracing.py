@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from nnspec.backends.marks import marking, split
 from nnspec.backends.program import Apply, Construct, Group, Invoke, Statement
-from nnspec.ir.graph import Node
+from nnspec.ir.graph import Call, Node
+from nnspec.ops.registry import prelude_path
 from nnspec.record import Record
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from nnspec.ir.graph import Graph
 
 Item = Statement | Node
+Use = Node | Call
 
 
 class Traced(Record):
@@ -71,24 +73,51 @@ def span_of(item: Item) -> Span:
     return item.span
 
 
-def nodes_of(item: Item) -> list[Node]:
-    """The nodes of the graph that a step stands for: one for every use of the class that it is in."""
+def uses_of(item: Item) -> list[Use]:
+    """The nodes or calls of the graph that a step stands for: one for every use of the class that it is in."""
     if isinstance(item, Node):
         return [item]
-    return item.use.nodes if isinstance(item, Apply | Construct) and item.use is not None else []
+    if isinstance(item, Invoke):
+        return [*item.calls]
+    return [*item.use.nodes] if isinstance(item, Apply | Construct) and item.use is not None else []
 
 
-def words_of(item: Item, nodes: list[Node] | None = None) -> str:
-    """The op, and the layer where it is the same one in all of its nodes: `conv (features.0)`."""
-    nodes = nodes or nodes_of(item)
-    if not nodes:
-        if isinstance(item, Invoke):
-            return f"block {item.definition.name}"
+def words_of(item: Item, uses: list[Use] | None = None) -> str:
+    """The op or block, and the layer or member where it is the same one in all uses: `conv (features.0)`."""
+    uses = uses or uses_of(item)
+    if not uses:
         return item.label if isinstance(item, Group) and item.label else "this step"
-    name = nodes[0].op.name or type(nodes[0].op).__name__.lower()
-    paths = {node.layer.path if node.layer is not None else "" for node in nodes}
+    (name,), paths = {_name_of(use) for use in uses[:1]}, {_path_of(use) for use in uses}
     (path,) = paths if len(paths) == 1 else ("",)
     return f"{name} ({path})" if path else name
+
+
+def _name_of(use: Use) -> str:
+    return use.module.title if isinstance(use, Call) else use.op.name or type(use.op).__name__.lower()
+
+
+def _path_of(use: Use) -> str:
+    if isinstance(use, Call):
+        return use.module.path
+    return use.layer.path if use.layer is not None else ""
+
+
+def callers(graph: Graph) -> dict[int, Call]:
+    """By the id of a node or call inside a module, the first use of that module."""
+    found: dict[int, Call] = {}
+    for module in graph.root.modules():
+        for call in module.flat():
+            for inner in call.module.flat() if isinstance(call, Call) else ():
+                found.setdefault(id(inner), call)
+    return found
+
+
+def in_files(use: Use, callers: dict[int, Call]) -> Use:
+    """What stands for a step in the user's own files: of a step inside a block of the prelude, the use of the block."""
+    prelude = str(prelude_path())
+    while use.span.path == prelude and id(use) in callers:
+        use = callers[id(use)]
+    return use
 
 
 def _position(step: TracebackType) -> tuple[int | None, int | None, int | None, int | None]:

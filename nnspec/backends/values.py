@@ -9,13 +9,14 @@ from nnspec.backends.choices import value_of
 from nnspec.backends.program import Apply
 from nnspec.backends.source import literal
 from nnspec.ir.dims import evaluate
+from nnspec.ir.flatten import flatten
 from nnspec.passes.cost import DEFAULT_BATCH
 from nnspec.passes.rates import last_match
 
 if TYPE_CHECKING:
     from nnspec.backends.base import Options
     from nnspec.backends.program import ClassDef, Program
-    from nnspec.ir.graph import Field, Graph, Parameter, Training, Value
+    from nnspec.ir.graph import Field, Graph, Node, Parameter, Training, Value
 
 DEFAULT_DIM = 16  # the size of an open dim that declares none, in the sample data of an emitted file
 
@@ -48,6 +49,26 @@ def field_of(graph: Graph, value: Value) -> Field | None:
         if field.value is value:
             return field
     return None
+
+
+# What moves entries and changes none, so that an index stays one.
+_MOVING = ("Identity", "Reshape", "Flatten", "Permute", "Flip", "Roll", "ExpandBatch", "StopGradient")
+_TABLES = {"Embedding": "vocab", "OneHot": "classes"}
+
+
+def index_limits(graph: Graph) -> list[tuple[Field, int, Node]]:
+    """The fields of whole numbers that are indices as they are: each with the number of rows of the table that an op
+    looks them up in, and that op."""
+    sources = {field.value: field for field in graph.fields if field.value.type.is_integer}
+    found = []
+    for node, inputs, outputs in flatten(graph) if sources else ():
+        kind, field = type(node.op).__name__, sources.get(inputs[0]) if inputs else None
+        if field is not None and kind in _MOVING:
+            sources.update(dict.fromkeys(outputs, field))
+        rows = getattr(node.op, _TABLES[kind]) if field is not None and kind in _TABLES else None
+        if field is not None and isinstance(rows, int):
+            found.append((field, rows, node))
+    return found
 
 
 def trainable(graph: Graph) -> list[Parameter]:

@@ -14,6 +14,15 @@ def _signal(length: int) -> str:
     )
 
 
+def _places(length: int) -> str:
+    """A net with eight places for sequences of any length, trained on some of this one."""
+    return (
+        f"model Net {{\n    dim T = {length}\n    input x: float32[T, 4]\n    target t: float32[4]\n"
+        "    output y = x -> positional(8) -> mean(axis = 0)\n}\ndata { source = random(8) }\n"
+        "train { minimize = mse(y, t); optimizer = sgd(0.1); batch = 8; epochs = 1 }"
+    )
+
+
 def _symmetric(init: str) -> str:
     """A net whose hidden layer starts with these weights."""
     return (
@@ -99,6 +108,14 @@ CODES = {
         "kernel that is longer than the sequence, say. The size in general stands beside the step.",
         _signal(3),
         _signal(8),
+        run=TRAIN,
+    ),
+    "E0313": Code(
+        "examples too long for a table",
+        "Open sizes take what the data brings, and a slice with an open end asks a tensor for more entries than it "
+        "has: a sequence longer than the places that `positional` has learned, say.",
+        _places(12),
+        _places(8),
         run=TRAIN,
     ),
     "E0320": Code(

@@ -28,6 +28,7 @@ from nnspec.train.session import (
     run_seed,
     working_float,
 )
+from nnspec.train.sizes import require_fit
 
 if TYPE_CHECKING:
     from nnspec.backends.base import Driver
@@ -76,6 +77,8 @@ def examine(spec: Compiled, backend: str = "numpy", *, device: str = "auto", dty
     seed, working = run_seed(graph, None), working_float(graph, dtype)
     with one_blas_thread(known_backend(backend)), tempfile.TemporaryDirectory(prefix="nnspec-") as scratch:
         examples = read_examples(spec, base_of(spec), seed, working)
+        for part in examples.parts.values():
+            require_fit(spec, part)
         plan = plan_run(training, examples.size())
         evaluated = max((examples.size(part) for part in examples.parts if part != "train"), default=0)
         at_once = micro_batch(training) or plan.batch

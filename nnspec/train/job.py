@@ -30,7 +30,7 @@ from nnspec.train.session import (
     run_seed,
     working_float,
 )
-from nnspec.train.sizes import require_sizes
+from nnspec.train.sizes import require_fit
 from nnspec.train.specfile import SpecFiles
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Job:
             require(least, graph.name)
         self.examples = read_examples(spec, self.base, self.seed, self.dtype)
         for part in self.examples.parts.values():
-            require_sizes(spec, part)
+            require_fit(spec, part)
         self.most_steps = most_steps
         self.plan = plan_run(training, self.examples.size(), epochs)
         self.watch = watch(training, "validation" in self.examples.parts)

@@ -32,7 +32,7 @@ from nnspec.train.session import (
     run_seed,
     working_float,
 )
-from nnspec.train.sizes import require_sizes
+from nnspec.train.sizes import require_fit
 from nnspec.train.weights import read_weights
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def evaluate_run(
     chosen = part or (known[0] if known else "")
     if chosen not in known:
         raise TrainError(f"the data has no {chosen or 'examples'} part", help=f"it has {', '.join(known) or 'none'}")
-    require_sizes(subject.spec, examples.parts[chosen])
+    require_fit(subject.spec, examples.parts[chosen])
     with _driver(subject, device) as driver:
         values = evaluate(driver, examples.parts[chosen], subject.batch)
     now = set(getattr(examples, "files", {}).values())
@@ -169,7 +169,7 @@ def predict(
             raise _without_place(error) from error.__cause__
     wanted = {f.name for f in graph.fields if f.role == "input"}
     arrays = {name: array for name, array in arrays.items() if name in wanted}
-    require_sizes(subject.spec, arrays)
+    require_fit(subject.spec, arrays)
     with _driver(subject, device) as driver:
         found = outputs(driver, arrays, subject.batch) if arrays else dict(driver.outputs({}))
     return _in_words(graph, found, memory).replace(notes=subject.notes)

@@ -10,6 +10,7 @@ import numpy as np
 
 from nnspec.backends.base import Options
 from nnspec.backends.faults import Guarded, Origin
+from nnspec.backends.values import index_limits
 from nnspec.ir.dims import evaluate
 from nnspec.ops.draw import draw
 
@@ -58,12 +59,16 @@ def random(seed: int, name: str) -> np.random.Generator:
 
 
 def random_batch(graph: Graph, size: int, seed: int, dtype: str) -> dict[str, Array]:
-    """Standard normal floats, uniform classes: inputs, targets and noise of `size` examples."""
+    """Standard normal floats, uniform classes and indices: inputs, targets and noise of `size` examples."""
     env = {name: value or DEFAULT_DIM for name, value in graph.dims.items()}
     batch = {}
+    rows: dict[str, int] = {}  # of the tables that indices look into
+    for field, limit, _ in index_limits(graph):
+        rows[field.name] = min(limit, rows.get(field.name, limit))
     for field in graph.fields:
         shape = (size, *(evaluate(n, env) for n in field.value.type.shape))
-        batch[field.name] = _values(field.value.type, shape, random(seed, f"batch/{field.name}"), dtype)
+        high = field.value.type.classes or rows.get(field.name, 256 if field.value.type.dtype == "uint8" else 10)
+        batch[field.name] = _values(field.value.type, shape, random(seed, f"batch/{field.name}"), dtype, high)
     return batch
 
 
@@ -85,11 +90,10 @@ def projections(graph: Graph, outputs: State, seed: int, dtype: str) -> dict[str
     }
 
 
-def _values(kind: TensorType, shape: tuple[int, ...], generator: np.random.Generator, dtype: str) -> Any:
+def _values(kind: TensorType, shape: tuple[int, ...], generator: np.random.Generator, dtype: str, high: int) -> Any:
     if kind.is_float:
         return generator.standard_normal(shape).astype(dtype)
     if kind.dtype == "bool":
         return generator.random(shape) < 0.5
-    high = kind.classes or (256 if kind.dtype == "uint8" else 10)
     numbers = generator.integers(0, high, shape)
     return numbers.astype("int64" if kind.dtype == "class" else kind.dtype)
