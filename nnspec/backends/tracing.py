@@ -106,8 +106,8 @@ def callers(graph: Graph) -> dict[int, Call]:
     """By the id of a node or call inside a module, the first use of that module."""
     found: dict[int, Call] = {}
     for module in graph.root.modules():
-        for call in module.flat():
-            for inner in call.module.flat() if isinstance(call, Call) else ():
+        for call in (item for item in module.flat() if isinstance(item, Call)):
+            for inner in call.module.flat():
                 found.setdefault(id(inner), call)
     return found
 
