@@ -22,11 +22,14 @@ class Client:
         refresh: bool = False,
         folder: Path | None = None,
         patience: float = PATIENCE,
+        start: tuple[str, ...] = ("-m", "nnspec", "lsp", "--stdio"),
     ) -> None:
-        """`refresh`: hints and tokens are asked for anew when the server says so. `folder`: the workspace."""
-        command = [sys.executable, "-m", "nnspec", "lsp", "--stdio"]
+        """Says hello. `refresh`: hints and tokens are asked for anew when the server says so. `folder`: the
+        workspace, where the server starts, as editors start it.
+        """
+        command = [sys.executable, *start]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=folder
         )
         # A server that hangs fails a test, not the suite.
         self.watchdog = threading.Timer(patience, self.process.kill)
@@ -88,6 +91,10 @@ class Client:
         uri = path.as_uri()
         self.tell("textDocument/didOpen", textDocument={"uri": uri, "languageId": "nn", "version": 1, "text": text})
         return uri
+
+    def shut(self, uri: str) -> None:
+        """Closes a document."""
+        self.tell("textDocument/didClose", textDocument={"uri": uri})
 
     def change(self, uri: str, version: int, text: str) -> None:
         document = {"uri": uri, "version": version}

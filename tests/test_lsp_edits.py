@@ -10,6 +10,7 @@ import pytest
 from conftest import EXAMPLES
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lsp_client import Client
 
 from nnspec.compiler import check
 from nnspec.diagnostics import Reporter, Span
@@ -158,23 +159,96 @@ def test_trees_put_together_are_trees_of_the_whole(path: Path) -> None:
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.integers(0, 10**9))
 def test_places_move_with_the_text(seed: int) -> None:
-    """A letter that is far from any edit has the place that `Moves` gives it."""
+    """A place has its letter after an edit, too, and no more places are lost than letters were replaced."""
     dice = random.Random(seed)
     start, end = sorted(dice.randrange(len(SPEC) + 1) for _ in range(2))
-    put = dice.choice([*BITS, *LINES, "two\nlines", ""])
-    text = SPEC[:start] + put + SPEC[end:]
-    moves = Moves(SPEC.split("\n"), text.split("\n"))
-    for offset in range(0, len(SPEC), 7):
-        if offset < start or offset >= end:
-            now = offset if offset < start else offset + len(put) - (end - start)
-            assert moves(*_place(SPEC, offset)) in (_place(text, now), None)
-            if offset < start - len(put) - (end - start) or offset > end + len(put) + (end - start):
-                assert moves(*_place(SPEC, offset)) is not None or put
+    text = SPEC[:start] + dice.choice([*BITS, *LINES, "two\nlines", "# a line\n", ""]) + SPEC[end:]
+    moves, lost, lines = Moves(SPEC.split("\n"), text.split("\n")), 0, [f"{line}\n" for line in text.split("\n")]
+    for number, line in enumerate(SPEC.split("\n"), 1):
+        for column, letter in enumerate(f"{line}\n", 1):
+            place = moves(number, column)
+            lost += place is None
+            if (number, column) == moves.start:  # where the change begins may be where a step ends
+                continue
+            assert place is None or lines[place[0] - 1][place[1] - 1] == letter
+    assert lost <= end - start
 
 
-def _place(text: str, offset: int) -> tuple[int, int]:
-    before = text[:offset]
-    return before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1
+HELD = """
+import os, sys, time
+from nnspec.lsp.documents import Document
+
+analyse = Document._analyse
+
+def held(*arguments):
+    while not os.path.exists(sys.argv[1]):
+        time.sleep(0.005)
+    return analyse(*arguments)
+
+Document._analyse = held
+from nnspec.cli.lsp import command
+command([])
+"""
+WHOLE = {"start": {"line": 0, "character": 0}, "end": {"line": 999, "character": 0}}
+
+
+def asked(client: Client, uri: str, text: str) -> dict[str, Any]:
+    """What an editor shows of a document: the answers to its requests."""
+    at = text.count("\n") // 2, 12
+    document = {"uri": uri}
+    return {
+        "hints": client.ask("textDocument/inlayHint", textDocument=document, range=WHOLE),
+        "tokens": client.ask("textDocument/semanticTokens/full", textDocument=document),
+        "hover": client.at("hover", uri, *at),
+        "completion": client.at("completion", uri, *at),
+        "symbols": client.ask("textDocument/documentSymbol", textDocument=document),
+        "definition": client.at("definition", uri, *at),
+        "actions": client.ask("textDocument/codeAction", textDocument=document, range=WHOLE, context=UNBIDDEN),
+    }
+
+
+UNBIDDEN = {"diagnostics": [], "triggerKind": 2}
+
+
+def test_no_answer_waits_for_an_analysis_and_none_stays_stale(tmp_path: Path) -> None:
+    """Analyses are held back until all answers are there; then the editor is told to ask again."""
+    gate, path, dice = tmp_path / "gate", tmp_path / PATH, random.Random(3)
+    client, fresh = Client(refresh=True, start=("-c", HELD, str(gate))), Client()
+    text, version = SPEC, 1
+    uri = client.open(path, text)
+    assert asked(client, uri, text)["hints"] == []
+    for _ in range(8):
+        gate.touch()
+        diagnostics = client.diagnostics(uri, version)
+        client.await_("workspace/inlayHint/refresh")
+        fresh.open(path, text)
+        assert diagnostics == fresh.diagnostics(uri)
+        answers, expected = asked(client, uri, text), asked(fresh, uri, text)
+        assert {**answers, "actions": []} == {**expected, "actions": []}
+        fresh.shut(uri)
+        fresh.diagnostics(uri)
+        gate.unlink()
+        text, version = edited(text, dice), version + 1
+        client.change(uri, version, text)
+        known = {hint["label"] for hint in answers["hints"]}
+        assert {hint["label"] for hint in asked(client, uri, text)["hints"]} <= known
+    gate.touch()
+    assert client.close() == fresh.close() == 0
+
+
+def test_shapes_move_with_the_text_until_there_are_new_ones(tmp_path: Path) -> None:
+    gate, path = tmp_path / "gate", tmp_path / PATH
+    client = Client(refresh=True, start=("-c", HELD, str(gate)))
+    gate.touch()
+    uri = client.open(path, SPEC)
+    client.await_("workspace/inlayHint/refresh")
+    before = asked(client, uri, SPEC)["hints"]
+    gate.unlink()
+    client.change(uri, 2, SPEC.replace("let act", "# one line\n# and another\nlet act"))
+    moved = [(h["label"], h["position"]["line"], h["position"]["character"]) for h in asked(client, uri, SPEC)["hints"]]
+    assert moved == [(h["label"], h["position"]["line"] + 2, h["position"]["character"]) for h in before]
+    gate.touch()
+    assert client.close() == 0
 
 
 def test_check_and_the_analysis_say_the_same() -> None:

@@ -23,7 +23,7 @@ class Moves:
         shorter = min(len(old), len(new))
         head = next((n for n in range(shorter) if old[n] != new[n]), shorter)
         tail = next((n for n in range(shorter - head) if old[-1 - n] != new[-1 - n]), shorter - head)
-        above, below = "\n".join(old[head : len(old) - tail]), "\n".join(new[head : len(new) - tail])
+        above, below = ("".join(f"{line}\n" for line in lines[head : len(lines) - tail]) for lines in (old, new))
         shorter = min(len(above), len(below))
         first = next((n for n in range(shorter) if above[n] != below[n]), shorter)
         last = next((n for n in range(shorter - first) if above[-1 - n] != below[-1 - n]), shorter - first)
