@@ -228,9 +228,21 @@ class Spec:
             options = Options(optimize=optimize, verify=verify, choices=choices)
             text: str = _backend(backend, "emit").emit(self.graph, options)
         except Unsupported as error:
-            found = Diagnostic("E0601", f"{backend}: {error.reason}", error.span)
+            able = [other for other in BACKENDS if other != backend and self._emits(other, options)]
+            help = f"--backend {' or '.join(able)} has it" if able else ""
+            found = Diagnostic("E0601", f"{backend}: {error.reason}", error.span, help=help)
             raise SpecError((found,), self.sources) from error
         return text
+
+    def _emits(self, backend: str, options: Any) -> bool:
+        """Whether a backend has a form of all that the model does."""
+        from nnspec.backends.base import Unsupported
+
+        try:
+            _backend(backend, "emit").emit(self.graph, options)
+        except Unsupported:
+            return False
+        return True
 
     def build(
         self, backend: str, *, dtype: str = "float32", device: str = "auto", seed: int = 0, optimize: int = 1
@@ -258,10 +270,12 @@ def _backend(name: str, part: str) -> Any:
 
 
 def _leave(reporter: Reporter) -> None:
-    """After the last error that is shown: says that there may be more."""
+    """In place of the error that is one too many: says that there may be more."""
     reporter.limit = None
-    last = reporter.sorted()[-1].span
-    reporter.error("E0120", last, f"more than {MOST_ERRORS} errors: the rest was not checked")
+    beyond = reporter.diagnostics.pop()
+    if all(d.code != "E0120" for d in reporter.diagnostics):  # the parser may have stopped before
+        message = f"more than {MOST_ERRORS} errors: the rest was not checked"
+        reporter.error("E0120", beyond.span, message, help="correct the first ones")
 
 
 def _finished(program: Program | None, reporter: Reporter, sources: Mapping[str, str]) -> tuple[Diagnostic, ...]:

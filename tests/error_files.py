@@ -77,7 +77,18 @@ def no_rows() -> bytes:
     return out.getvalue()
 
 
+def many_errors(line: str) -> bytes:
+    """A model of 120 lines that are wrong in the same way."""
+    lines = "\n".join(line.format(number) for number in range(120))
+    return f"model M {{\n    input x: float32[4]\n{lines}\n    output y = x\n}}\n".encode()
+
+
 FILES: dict[str, Callable[[], bytes]] = {
+    "many.nn": lambda: many_errors("    a{} = x -> dens(3)"),
+    "unread.nn": lambda: many_errors("    a{} == x"),
+    "latin.nn": lambda: "# caf\u00e9\n".encode("latin-1"),
+    "empty.nn": lambda: b"",
+    "big.nn": lambda: b"#" * (1 << 20) + b"\n",
     "latin.csv": lambda: "kind\ncaf\u00e9\n".encode("latin-1"),
     "latin.txt": lambda: "a quiet caf\u00e9\n".encode("latin-1"),
     "empty.txt": lambda: b"",

@@ -20,7 +20,9 @@ from error_files import FILES as MADE
 from nnspec.cli.console import run
 
 ERRORS = Path(__file__).parent / "errors"
-EXPECTED = re.compile(r"(?:error|warning)(?:\[([EW]\d{4})\])?: (.*?)(?= \| (?:error|warning)\[|$)")
+EXPECTED = re.compile(
+    r"(?:(\d+) x )?(?:error|warning)(?:\[([EW]\d{4})\])?: (.*?)(?= \| (?:\d+ x )?(?:error|warning)\[|$)"
+)
 SHOWN = re.compile(r"^(error|warning)(?:\[([EW]\d{4})\])?: (.*)(?:\n +--> (.*?)(?::(\d+):(\d+))?)?$", re.MULTILINE)
 HEAD = re.compile(r"# (first|run|file|without): (.*?)(?:  # (.*))?$")
 
@@ -64,7 +66,8 @@ def read(path: Path) -> Row:
     name = ""
     for number, line in enumerate(text.splitlines(), 1):
         comment = line.partition("# ")[2]
-        expected += [Report(number, code or "", part.strip()) for code, part in EXPECTED.findall(comment)]
+        for times, code, part in EXPECTED.findall(comment):
+            expected += [Report(number, code, part.strip())] * int(times or 1)
         if content := re.match(r"#   \| ?(.*)", line):
             written.setdefault(name, []).append(content[1])
             places[name, len(written[name])] = number
@@ -78,7 +81,8 @@ def read(path: Path) -> Row:
                 without.append(value)
             else:
                 name = value
-                beside[name] = MADE[name]() if name in MADE else b""
+                made = MADE.get(name) or MADE.get(name.rpartition("/")[2])
+                beside[name] = made() if made else b""
     beside |= {name: ("\n".join(lines) + "\n").encode() for name, lines in written.items()}
     commands = commands or [(1, ["nnspec", "check", path.name])]
     return Row(path, text, tuple(first), tuple(commands), beside, places, tuple(without), tuple(expected))

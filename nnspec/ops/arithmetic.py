@@ -293,10 +293,10 @@ class Clip(Smooth):
             raise ShapeError("clip needs a bound", code="E0306", constraint="C1", help="clip(-1, 1), or clip(low = 0)")
         if self.low is not None and self.high is not None and self.low > self.high:
             raise ShapeError(
-                f"clip keeps nothing between {self.low} and {self.high}",
+                f"clip keeps nothing between {self.low:g} and {self.high:g}",
                 code="E0306",
                 constraint="C1",
-                help=f"clip({self.high}, {self.low})",
+                help=f"clip({self.high:g}, {self.low:g})",
             )
         return super().infer(x)
 

@@ -61,7 +61,7 @@ class GaussianNoise(Noise):
     def infer(self, x: TensorType) -> TensorType:
         if self.std < 0:
             raise ShapeError(
-                f"std of gaussian_noise is {self.std}, it must not be negative", code="E0306", constraint="C1"
+                f"std of gaussian_noise is {self.std:g}, it must not be negative", code="E0306", constraint="C1"
             )
         return super().infer(x)
 
