@@ -285,20 +285,20 @@ BAD: dict[str, list[Bad]] = {
         Bad((T((1, 2, 3, 4, 5)),), {"channels": 4, "kernel": 3}, "E0305", "C1"),
         Bad((T((3, 8, 8)),), {"channels": 4, "kernel": (3, 3, 3)}, "E0306", "C2"),
         Bad((T((3, 8, 8)),), {"channels": 4, "kernel": 0}, "E0306", "C2"),
-        Bad((T((3, 8, 8)),), {"channels": 4, "kernel": 3, "groups": 2}, "E0306", "C4"),
-        Bad((T((4, 8, 8)),), {"channels": 3, "kernel": 3, "groups": 2}, "E0306", "C4"),
+        Bad((T((3, 8, 8)),), {"channels": 4, "kernel": 3, "groups": 2}, "E0314", "C4"),
+        Bad((T((4, 8, 8)),), {"channels": 3, "kernel": 3, "groups": 2}, "E0314", "C4"),
         Bad((T((4, 8, 8)),), {"channels": 3, "kernel": 3, "stride": 2, "padding": "same"}, "E0306", "C6"),
         Bad((T((4, 8, 8), "int32"),), {"channels": 3, "kernel": 3}, "E0302", "dtype"),
     ],
     "conv_transpose": [
         Bad((T((2, 1, 1)),), {"channels": 2, "kernel": 1, "padding": 1}, "E0301", "C3"),
-        Bad((T((3, 4, 4)),), {"channels": 2, "kernel": 3, "groups": 2}, "E0306", "C4"),
+        Bad((T((3, 4, 4)),), {"channels": 2, "kernel": 3, "groups": 2}, "E0314", "C4"),
         Bad((T((3, 4, 4)),), {"channels": 2, "kernel": 3, "stride": 2, "output_padding": 2}, "E0306", "C6"),
         Bad((T((3,)),), {"channels": 2, "kernel": 3}, "E0305", "C1"),
     ],
     "embedding": [
         Bad((T((3,)),), {"vocab": 5, "features": 2}, "E0302", "C1"),
-        Bad((T((3,), "class(9)"),), {"vocab": 5, "features": 2}, "E0306", "C3"),
+        Bad((T((3,), "class(9)"),), {"vocab": 5, "features": 2}, "E0315", "C3"),
     ],
     **{
         name: [
@@ -312,8 +312,8 @@ BAD: dict[str, list[Bad]] = {
     },
     "rotary": [
         Bad((T((4,)),), {}, "E0305", "C1"),
-        Bad((T((5, 3)),), {}, "E0306", "C3"),
-        Bad((T((5, 6)),), {"heads": 2}, "E0306", "C3"),
+        Bad((T((5, 3)),), {}, "E0314", "C3"),
+        Bad((T((5, 6)),), {"heads": 2}, "E0314", "C3"),
         Bad((T((5, 4), "int32"),), {}, "E0302", "dtype"),
     ],
     "matmul": [
@@ -348,14 +348,14 @@ BAD: dict[str, list[Bad]] = {
     "batch_norm": [Bad((T(()),), {}, "E0305", "C1"), Bad((T((3, 4), batched=False),), {}, "E0306", "C3")],
     "layer_norm": [Bad((T(()),), {}, "E0305", "C1"), Bad((INT,), {}, "E0302", "dtype")],
     "rms_norm": [Bad((T(()),), {}, "E0305", "C1")],
-    "group_norm": [Bad((T((3, 4)),), {"groups": 2}, "E0306", "C3")],
+    "group_norm": [Bad((T((3, 4)),), {"groups": 2}, "E0314", "C3")],
     "instance_norm": [Bad((T((3,)),), {}, "E0305", "C1")],
     "local_response_norm": [Bad((T((3,)),), {"size": 3}, "E0305", "C1")],
     "dropout": [Bad((INT,), {}, "E0302", "dtype")],
     "gaussian_noise": [Bad((T((3,)),), {"std": -1.0}, "E0306", "C1")],
     "attention": [
-        Bad((T((5, 4)), T((5, 4)), T((5, 4))), {"heads": 3}, "E0306", "C3"),
-        Bad((T((5, 4)), T((5, 4)), T((5, 3))), {"heads": 2}, "E0306", "C3"),
+        Bad((T((5, 4)), T((5, 4)), T((5, 4))), {"heads": 3}, "E0314", "C3"),
+        Bad((T((5, 4)), T((5, 4)), T((5, 3))), {"heads": 2}, "E0314", "C3"),
         Bad((T((5, 4)), T((5, 3)), T((5, 4))), {"heads": 1}, "E0303", "C2"),
         Bad((T((5, 4)), T((6, 4)), T((5, 4))), {"heads": 1}, "E0303", "C2"),
         Bad((T((2, 5, 4)), T((5, 4)), T((5, 4))), {"heads": 1}, "E0303", "C1"),

@@ -269,5 +269,11 @@ CODES = {
         run="nnspec compile example.nn --backend numpy",
         fixed_run="nnspec compile example.nn --backend torch",
     ),
-    "W0501": Code("a file is imported twice", "The second import changes nothing."),
+    "W0501": Code(
+        "a file is imported twice",
+        "The second import changes nothing.",
+        'import "blocks.nn"\nimport "blocks.nn"\n' + _USE,
+        'import "blocks.nn"\n' + _USE,
+        (_UNIT,),
+    ),
 }

@@ -43,15 +43,14 @@ CODES = {
     ),
     "E0207": Code(
         "the wrong kind of thing",
-        "Numbers, true and false, strings, lists, layers and tensors are kinds, known before any shape: a step "
-        "is a layer, a size is a number, the condition of an `if` is true or false.",
-        "h = x -> tanh\noutput y = x -> h",
-        "h = x -> tanh\noutput y = x + h",
+        "Numbers, true and false, strings, lists, layers and tensors are kinds, known before any shape: a size is a "
+        "number, an initialiser a name such as zeros, what `for` goes through a list or a range.",
+        'output y = x -> dense("64")',
+        "output y = x -> dense(64)",
     ),
     "E0208": Code(
-        "the wrong number of things",
-        "A call has too many or too few arguments, a `for` unpacks another number of names than its items have, or "
-        "several names meet one value.",
+        "the wrong number of arguments",
+        "A call has more settings than its layer, or fewer than it must have. Tensors come first, then settings.",
         "output y = x -> relu(3)",
         "output y = x -> relu",
     ),
@@ -135,6 +134,46 @@ CODES = {
         "model Net { input x: float32[1]; output y = x }\ntrain Nett { minimize = mean(y); optimizer = sgd(1) }",
         "model Net { input x: float32[1]; output y = x -> dense(1) }\n"
         "train Net { minimize = mean(y); optimizer = sgd(1); steps = 1; batch = 1 }",
+    ),
+    "E0222": Code(
+        "a layer is expected",
+        "What follows `->`, is called or is repeated is a layer or a block. Tensors and numbers are piped into them, "
+        "not through them.",
+        "h = x -> relu\noutput y = x -> h",
+        "h = x -> relu\noutput y = x + h",
+    ),
+    "E0223": Code(
+        "a tensor is expected",
+        "An output, the value of a block and what a layer computes with are tensors. A layer becomes one when it gets "
+        "its tensor.",
+        "output y = dense(3)",
+        "output y = x -> dense(3)",
+    ),
+    "E0224": Code(
+        "a condition that is not true or false",
+        "`if` and `require` decide before the model runs, from numbers: sizes, settings and `let`s. What depends on "
+        "entries of a tensor is chosen by where(condition, a, b).",
+        "output y = if x > 0 { x } else { -x }",
+        "output y = where(x > 0, x, -x)",
+    ),
+    "E0225": Code(
+        "a setting is given twice",
+        "A setting stands in its place or with its name, once.",
+        "output y = x -> dense(3, units = 4)",
+        "output y = x -> dense(units = 4)",
+    ),
+    "E0226": Code(
+        "another number of tensors",
+        "A layer or block takes the tensors of its head. As a step it gets the first of them from before the `->`.",
+        "output y = x -> matmul",
+        "output y = x -> matmul(x)",
+    ),
+    "E0227": Code(
+        "another number of values than names",
+        "`a, b = ...` names the tensors that split gives, `for a, b in [[1, 2], [3, 4]]` the entries of each item. "
+        "Where one tensor is expected, several are none.",
+        "a, b, c = x -> split(2, axis = 1)\noutput y = a + b",
+        "a, b = x -> split(2, axis = 1)\noutput y = a + b",
     ),
     "W0201": Code(
         "a block named like a layer of nnspec",

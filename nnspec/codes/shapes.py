@@ -68,7 +68,8 @@ CODES = {
     ),
     "E0306": Code(
         "an impossible setting",
-        "The value is of the right kind and cannot be: a size that is not whole, groups that do not divide channels.",
+        "The value is of the right kind and cannot be: a size that is not whole, a probability above 1, a padding that "
+        "is wider than its window.",
         "output y = x -> dense(10 / 4)",
         "output y = x -> dense(10 / 5)",
     ),
@@ -117,6 +118,26 @@ CODES = {
         _places(12),
         _places(8),
         run=TRAIN,
+    ),
+    "E0314": Code(
+        "parts that are not equal",
+        "Groups divide the channels, heads the features, split(n) the axis: each part has equally many.",
+        "output y = x -> reshape([8, 8]) -> group_norm(3)",
+        "output y = x -> reshape([8, 8]) -> group_norm(4)",
+    ),
+    "E0315": Code(
+        "another number of classes",
+        "A target or input of class(C) has C classes, and what counts them agrees: one_hot, rows of an embedding, "
+        "weights of classes.",
+        "input token: class(20)\noutput y = token -> embedding(10, 4)",
+        "input token: class(20)\noutput y = token -> embedding(20, 4)",
+    ),
+    "E0316": Code(
+        "a constant of another shape",
+        "Lists in constant(...) have the shape of what they fill, each axis a list and the last axis innermost. One "
+        "number fills any shape.",
+        "output y = x -> dense(2, bias_init = constant([1, 2, 3]))",
+        "output y = x -> dense(2, bias_init = constant([1, 2]))",
     ),
     "E0320": Code(
         "a broken requirement",

@@ -112,7 +112,7 @@ class Rotary(Op):
             fits = [str(h) for h in range(1, 33) if features % (2 * h) == 0]
             raise ShapeError(
                 f"rotary turns pairs of features: {features} in {self.heads} heads are no even number a head",
-                code="E0306",
+                code="E0314",
                 constraint="C3",
                 help=f"heads = {' or '.join(fits)}" if fits else "an even number of features",
             )
@@ -124,7 +124,7 @@ def _require_heads(op: Attention, features: Size, index: int) -> None:
         fits = " or ".join(str(h) for h in range(1, 33) if isinstance(features, int) and features % h == 0)
         raise ShapeError(
             f"attention cannot split {features} features into {op.heads} heads",
-            code="E0306",
+            code="E0314",
             constraint="C3",
             help=f"heads = {fits}" if fits else "",
             input=index,

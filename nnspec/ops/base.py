@@ -52,6 +52,9 @@ CODES = {
     "E0305": "a tensor has too few or too many axes, or an axis or index is out of range",
     "E0306": "a setting that is impossible for this input",
     "E0310": "a parameter would have an open size",
+    "E0314": "parts that do not divide what they are parts of",
+    "E0315": "a number of classes that differs from the declared one",
+    "E0316": "a constant whose lists have another shape",
 }
 
 
@@ -344,7 +347,7 @@ def nesting(value: Any) -> tuple[int, ...]:
     if len(inner) != 1:
         raise ShapeError(
             "the lists of a constant have different lengths" if inner else "a constant has an empty list",
-            code="E0306",
+            code="E0316",
             constraint="C1",
         )
     return (len(value), *inner.pop())
@@ -359,6 +362,6 @@ def require_fit(init: Initialiser, shape: tuple[int, ...], what: str) -> None:
     if found != shape:
         raise ShapeError(
             f"{what} is {show_shape(shape)}, its constant is {show_shape(found)}",
-            code="E0306",
+            code="E0316",
             help="a list for each axis, the last axis innermost; one number fills any shape",
         )

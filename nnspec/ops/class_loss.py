@@ -198,7 +198,7 @@ def class_weights(op: Op, prediction: TensorType, axis: int | None, weight: Any)
     numbers = floats(weight)
     if not isinstance(numbers, tuple) or len(numbers) != classes or any(isinstance(n, tuple) for n in numbers):
         raise ShapeError(
-            f"weight of {op.name} needs one number for each of the {classes} classes", code="E0306", constraint="C4"
+            f"weight of {op.name} needs one number for each of the {classes} classes", code="E0315", constraint="C4"
         )
     return numbers
 

@@ -126,7 +126,7 @@ class OneHot(Op):
         if self.classes is None and not x.classes:
             raise ShapeError(
                 f"one_hot of {x} needs the number of classes",
-                code="E0306",
+                code="E0315",
                 constraint="C2",
                 help="one_hot(10), for ten classes",
             )
@@ -144,7 +144,7 @@ class OneHot(Op):
         if isinstance(classes, int) and x.classes > classes:
             raise ShapeError(
                 f"one_hot has {classes} places for {x.classes} classes",
-                code="E0306",
+                code="E0315",
                 constraint="C2",
                 help=f"one_hot({x.classes})",
             )

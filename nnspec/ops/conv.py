@@ -277,7 +277,7 @@ def _require_groups(op: Op, inputs: Size, outputs: Size, groups: Size) -> None:
             fits = [g for g in range(1, 65) if inputs % g == 0 and outputs % g == 0]
             raise ShapeError(
                 f"{op.name} cannot split {channels} {what} channels into {groups} groups",
-                code="E0306",
+                code="E0314",
                 constraint="C4",
                 help=f"groups = {' or '.join(map(str, fits))}" if fits and isinstance(channels, int) else "",
             )

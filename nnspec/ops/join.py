@@ -116,7 +116,7 @@ class Split(Op):
         if each is None or not isinstance(self.parts, int):
             raise ShapeError(
                 f"split cannot cut an axis of {size} into {self.parts} equal parts",
-                code="E0306",
+                code="E0314",
                 constraint="C2",
                 help=_uneven_split(size, self.parts),
             )

@@ -96,7 +96,7 @@ class Embedding(Op):
         if isinstance(self.vocab, int) and x.classes > self.vocab:
             raise ShapeError(
                 f"embedding has {self.vocab} rows for {x.classes} classes",
-                code="E0306",
+                code="E0315",
                 constraint="C3",
                 help=f"embedding({x.classes}, {self.features})",
             )

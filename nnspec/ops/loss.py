@@ -251,7 +251,7 @@ def require_two_classes(op: Op, target: TensorType, constraint: str, fix: str) -
     if target.dtype == "class" and target.classes != 2:
         raise ShapeError(
             f"{op.name} takes two classes, its target is {target}",
-            code="E0306",
+            code="E0315",
             constraint=constraint,
             help=fix,
             input=1,

@@ -215,7 +215,7 @@ def require_groups(op: Op, channels: Size, groups: Size, constraint: str) -> Non
         fits = " or ".join(str(g) for g in range(1, 65) if isinstance(channels, int) and channels % g == 0)
         raise ShapeError(
             f"{op.name} cannot split {channels} channels into {groups} groups",
-            code="E0306",
+            code="E0314",
             constraint=constraint,
             help=f"groups = {fits}" if fits else "",
         )

@@ -42,7 +42,7 @@ class Accuracy(Measure):
         if isinstance(classes, int) and isinstance(self.top, int) and self.top > classes:
             raise ShapeError(
                 f"accuracy cannot look at the {self.top} largest of {classes} logits",
-                code="E0306",
+                code="E0315",
                 constraint="C2",
                 help=f"top <= {classes}",
             )

@@ -170,7 +170,7 @@ class Applying(Kinds):
             )
         if parameter.path in self.parameters:
             self.error(
-                "E0207",
+                "E0213",
                 parameter.span,
                 f"two parameters would be called {parameter.path}",
                 labels=(Label(self.parameters[parameter.path].span, "the first"),),

@@ -67,13 +67,13 @@ class Blocks(Calls):
             given[free.pop(0)] = positional.pop(0)
         failed = len(piped) > len(places)
         if failed and not self.damaged:
-            self.error("E0208", node, f"{name} takes {len(places) or 'no'} tensors, the pipe brings {len(piped)}")
+            self.error("E0226", node, f"{name} takes {len(places) or 'no'} tensors, the pipe brings {len(piped)}")
         self.broken |= failed
         settings: dict[str, Thunk] = {}
         for index, expr in enumerate(positional):
             if self.kind(expr, scope) == "tensor" and not free:
                 self.error(
-                    "E0208", expr, f"{name} takes {len(places)} tensor{'s' * (len(places) != 1)}, this is one more"
+                    "E0226", expr, f"{name} takes {len(places)} tensor{'s' * (len(places) != 1)}, this is one more"
                 )
                 failed = True
             elif index >= len(known):
@@ -84,7 +84,7 @@ class Blocks(Calls):
                 settings[known[index]] = Thunk(expr, scope, "setting")
         if free:
             self.error(
-                "E0208", node, f"{name} needs its {' and '.join(free)}", help=f"it is {name}({', '.join(places)})"
+                "E0226", node, f"{name} needs its {' and '.join(free)}", help=f"it is {name}({', '.join(places)})"
             )
             failed = True
         for argument in arguments:
@@ -96,7 +96,7 @@ class Blocks(Calls):
                 self.argument_error("E0203", argument, f"unknown setting {argument.name} of {name}", help)
                 failed = True
             elif argument.name in settings:
-                self.argument_error("E0208", argument, f"{argument.name} of {name} is given twice", "")
+                self.argument_error("E0225", argument, f"{argument.name} of {name} is given twice", "")
                 failed = True
             else:
                 settings[argument.name] = Thunk(argument.value, scope, "setting")
@@ -172,7 +172,7 @@ class Blocks(Calls):
         if not isinstance(value, Value):
             what = numbers.kind_of(value)
             self.error(
-                "E0207",
+                "E0223",
                 node,
                 f"the value of a block is a tensor, this is {what}",
                 help="its last line is an expression of its tensors",

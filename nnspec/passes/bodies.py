@@ -55,7 +55,7 @@ class Bodies(Fields):
             count = len(outputs) or "no"
             help = "a model with one output can be used as a block"
             self.error(
-                "E0208", declared.name, f"{declared.name.id} is used as a block and has {count} outputs", help=help
+                "E0227", declared.name, f"{declared.name.id} is used as a block and has {count} outputs", help=help
             )
             return POISON
         return scope.find(outputs[0].name.id)
@@ -103,13 +103,13 @@ class Bodies(Fields):
             if not isinstance(value, Poisoned):
                 count = len(statement.names)
                 self.error(
-                    "E0208",
+                    "E0227",
                     statement.value,
                     f"this is {kind_of(value)}, {count} names stand before it",
                     help="split gives several",
                 )
         if values and len(values) != len(statement.names):
-            self.error("E0208", statement.value, f"this gives {len(values)} tensors for {len(statement.names)} names")
+            self.error("E0227", statement.value, f"this gives {len(values)} tensors for {len(statement.names)} names")
             values = ()
         for index, name in enumerate(statement.names):
             self.define(name, self._named(values[index], name, statement.value) if values else POISON, scope)
@@ -123,7 +123,7 @@ class Bodies(Fields):
         if isinstance(value, Several):
             count = len(value.values)
             self.error(
-                "E0208",
+                "E0227",
                 node,
                 f"this gives {count} tensors for one name",
                 help=f"{name.id}, {name.id}2 = ... names several",
@@ -253,7 +253,7 @@ class Bodies(Fields):
             return
         if not isinstance(value, bool):
             self.error(
-                "E0207",
+                "E0224",
                 condition,
                 f"`require` takes true or false, this is {kind_of(value)}",
                 help="as in require parameters < 1_000_000",

@@ -112,12 +112,12 @@ class Calls(Expressions):
         places = len(block_tensors(callee.target)) if callee.kind == "block" else len(callee.target.op.tensors)
         op = callee.target.op if callee.kind == "op" else None
         if op is not None and op.variadic:
-            self.error("E0208", call, f"{call.callee.id} needs its tensors", help=f"{call.callee.id}(a, b)")
+            self.error("E0226", call, f"{call.callee.id} needs its tensors", help=f"{call.callee.id}(a, b)")
             return POISON
         given = self.count_tensors(call, scope, places, op)
         if given != places - 1:
             self.error(
-                "E0208",
+                "E0226",
                 call,
                 f"{call.callee.id} takes {places} tensors, {given or 'none'} {'are' if given != 1 else 'is'} given",
                 help="only the first may be missing: that makes it a layer",
@@ -187,7 +187,7 @@ class Calls(Expressions):
         if op.variadic:
             values = self._any_number(name, piped, positional, scope, op.elementwise)
             if values is not None and len(values) == 0:
-                self.error("E0208", node, f"{name} needs tensors", help=f"{name}(a, b)")
+                self.error("E0226", node, f"{name} needs tensors", help=f"{name}(a, b)")
                 return None, [], named
             return values, [], named
         places = len(op.tensors)
@@ -200,12 +200,12 @@ class Calls(Expressions):
         missing = [t for t in op.tensors[len(piped) :] if t not in given]
         if missing:
             self.error(
-                "E0208", node, f"{name} needs its {' and '.join(missing)}", help=f"{name}({', '.join(op.tensors)})"
+                "E0226", node, f"{name} needs its {' and '.join(missing)}", help=f"{name}({', '.join(op.tensors)})"
             )
             return None, positional[count:][: len(slots_of(op))], named
         extra = [e for e in positional[count:] if self.kind(e, scope) == "tensor"]
         if extra:
-            self.error("E0208", extra[0], f"{name} takes {places} tensor{'s' * (places != 1)}, this is one more")
+            self.error("E0226", extra[0], f"{name} takes {places} tensor{'s' * (places != 1)}, this is one more")
             return None, [e for e in positional[count:] if e not in extra], named
         found: list[Any] = list(piped)
         for place in op.tensors[len(piped) :]:

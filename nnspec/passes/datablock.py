@@ -213,7 +213,7 @@ class DataBlock(Bodies):
             if not argument.name:
                 args.append(value)
             elif argument.name in kwargs:
-                self.argument_error("E0208", argument, f"{argument.name} is given twice", "")
+                self.argument_error("E0225", argument, f"{argument.name} is given twice", "")
                 failed = True
             else:
                 kwargs[argument.name] = value

@@ -169,7 +169,7 @@ class Expressions(Indexing):
             return Recipe(expr, scope)
         if kind == "tensor":
             self.error(
-                "E0208",
+                "E0227",
                 expr,
                 "a `for` over tensors gives several",
                 help="concat(for ... { ... }) or stack(...) joins them",

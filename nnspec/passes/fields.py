@@ -40,7 +40,7 @@ class Fields(Sharing):
         classes = 0
         if type.dtype == "class":
             if len(type.arguments) != 1:
-                self.error("E0208", type, "class takes the number of classes", help="as in class(10)")
+                self.error("E0220", type, "class takes the number of classes", help="as in class(10)")
                 return None
             found = self.size(type.arguments[0], scope, "the number of classes")
             if not isinstance(found, int):
@@ -49,7 +49,7 @@ class Fields(Sharing):
                 return None
             classes = found
         elif type.arguments:
-            self.error("E0208", type, f"{type.dtype} takes sizes in brackets", help=f"as in {type.dtype}[10]")
+            self.error("E0220", type, f"{type.dtype} takes sizes in brackets", help=f"as in {type.dtype}[10]")
             return None
         shape = [self.size(size, scope, "a size") for size in type.sizes or ()]
         if any(s is None for s in shape):
@@ -93,7 +93,7 @@ class Fields(Sharing):
         value = scope.names.get(statement.name.id)
         if not isinstance(value, Value):
             self.error(
-                "E0207",
+                "E0212",
                 statement,
                 "an input stands in a model",
                 help="a block names its tensors in its head: block B(x) { ... }",

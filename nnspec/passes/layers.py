@@ -63,7 +63,7 @@ class Layers(Skipping):
         text = {"tensor": "a tensor", "bool": "true or false", "layer": "a layer in a form that cannot be a step"}.get(
             kind, f"a {kind}"
         )
-        self.error("E0207", expr, f"a step is a layer, this is {text}")
+        self.error("E0222", expr, f"a step is a layer, this is {text}")
         return POISON
 
     # ------------------------------------------------------------ steps
@@ -76,7 +76,7 @@ class Layers(Skipping):
             return self.unknown_callee(call, scope)
         if callee.kind == "penalty":
             self.error(
-                "E0207", call, f"{call.callee.id} is no layer", help=f"{call.callee.id}(weights) stands in minimize"
+                "E0222", call, f"{call.callee.id} is no layer", help=f"{call.callee.id}(weights) stands in minimize"
             )
             return POISON
         if callee.kind == "local":
@@ -98,7 +98,7 @@ class Layers(Skipping):
         elif isinstance(x, Several):
             count = len(x.values)
             self.error(
-                "E0208",
+                "E0227",
                 node,
                 f"{name} gets {count} tensors from the step before, one is expected",
                 help="name them: a, b = ...",
@@ -108,11 +108,11 @@ class Layers(Skipping):
             piped = (x,)  # perhaps POISON: what the call itself gets wrong is found all the same
         if callee.kind == "block":
             if not block_tensors(callee.target):
-                self.error("E0208", node, f"{name} takes no tensors, this step gives it one")
+                self.error("E0226", node, f"{name} takes no tensors, this step gives it one")
                 return POISON
             return self.use_block(node, callee.target, piped, arguments, scope, at)
         if not callee.target.op.tensors:
-            self.error("E0208", node, f"{name} takes no tensor, this step gives it one")
+            self.error("E0226", node, f"{name} takes no tensor, this step gives it one")
             return POISON
         return self.use_op(node, callee.target, piped, arguments, scope, at)
 
@@ -140,7 +140,7 @@ class Layers(Skipping):
             self.error("E0219", expr, found.message, help=found.help)
         elif not isinstance(found, Poisoned):
             help = f"{expr.id} was named by a let or `h = ...`; layers are named by let or layer"
-            self.error("E0207", expr, f"a step is a layer, {expr.id} is {kind_of(found)}", help=help)
+            self.error("E0222", expr, f"a step is a layer, {expr.id} is {kind_of(found)}", help=help)
         return POISON
 
     def _through_found(self, found: Recipe | Instance, node: nodes.Expr, x: Any, at: At) -> Any:
@@ -153,7 +153,7 @@ class Layers(Skipping):
         if isinstance(value, Poisoned) or any(isinstance(s, Poisoned) for s in sizes):
             return value
         if isinstance(value, Several):
-            self.error("E0208", expr, f"the step before gives {len(value.values)} tensors, one is expected")
+            self.error("E0227", expr, f"the step before gives {len(value.values)} tensors, one is expected")
             return POISON
         found = value.type.shape
         if len(found) == len(sizes) and all(_same_size(a, b) for a, b in zip(found, sizes, strict=True)):

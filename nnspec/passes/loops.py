@@ -31,7 +31,7 @@ class Loops(Layers):
         if self.kind(positional[1], scope) not in ("layer", "poison"):
             found = self.kind(positional[1], scope)
             self.error(
-                "E0207",
+                "E0222",
                 positional[1],
                 f"repeat chains copies of a layer, this is a {found}",
                 help="as in repeat(3, dense(10))",
@@ -70,7 +70,7 @@ class Loops(Layers):
             values = item if len(names) > 1 else (item,)
             if not isinstance(values, tuple) or len(values) != len(names):
                 has = f"{len(values)}" if isinstance(values, tuple) else "one value"
-                self.error("E0208", expr.iterable, f"`for` unpacks {len(names)} names, an item has {has}")
+                self.error("E0227", expr.iterable, f"`for` unpacks {len(names)} names, an item has {has}")
                 return None
             inner = Scope(scope.path, scope)
             inner.names.update(zip(names, values, strict=True))
@@ -157,7 +157,7 @@ class Loops(Layers):
         kind = self.kind(expr, scope)
         if kind == "layer":
             self.error(
-                "E0207",
+                "E0223",
                 expr,
                 "here each turn of a `for` gives a tensor, this gives a layer",
                 help="for ... { x -> layer }",

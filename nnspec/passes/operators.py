@@ -27,9 +27,9 @@ class Operators(Settings):
             return self.constant(value, node, tuple(v.type for v in like))
         if isinstance(value, Several):
             count = len(value.values)
-            self.error("E0208", node, f"{what} gives {count} tensors, one is expected", help="name them: a, b = ...")
+            self.error("E0227", node, f"{what} gives {count} tensors, one is expected", help="name them: a, b = ...")
         else:
-            self.error("E0207", node, f"{what} is {kind_of(value)}, a tensor is expected", help=_layer_help(value))
+            self.error("E0223", node, f"{what} is {kind_of(value)}, a tensor is expected", help=_layer_help(value))
         return POISON
 
     def number(self, expr: nodes.Expr, scope: Scope, what: str) -> Any:
@@ -47,7 +47,7 @@ class Operators(Settings):
             return value
         if not isinstance(value, Poisoned):
             help = "where(c, a, b) chooses entry by entry" if isinstance(value, Value) else ""
-            self.error("E0207", expr, f"`if` needs true or false, this is {kind_of(value)}", help=help)
+            self.error("E0224", expr, f"`if` needs true or false, this is {kind_of(value)}", help=help)
         return None
 
     # ------------------------------------------------------------ operators
@@ -107,7 +107,7 @@ class Operators(Settings):
     def _no_arithmetic(self, expr: nodes.Binary | nodes.Unary, value: Any) -> Poisoned:
         if isinstance(value, Several):
             self.error(
-                "E0208", expr, f"this is {len(value.values)} tensors, not one", help="name them first: a, b = ..."
+                "E0227", expr, f"this is {len(value.values)} tensors, not one", help="name them first: a, b = ..."
             )
             return POISON
         help = "give each layer its tensor first, in parentheses: (x -> f) + x"

@@ -74,7 +74,7 @@ class BodyChecker(CallChecker):
             text = declared.tensors[0].id if declared.tensors else "x"
             help = f"start it with a tensor: {text} -> ..."
             self.error(
-                "E0207", declared.body.result, f"the value of a block is a tensor, this is {A_KIND[kind]}", help=help
+                "E0223", declared.body.result, f"the value of a block is a tensor, this is {A_KIND[kind]}", help=help
             )
 
     def head(self, settings: tuple[nodes.Setting, ...], tensors: tuple[nodes.Name, ...]) -> Names:
@@ -142,7 +142,7 @@ class BodyChecker(CallChecker):
             self.error("E0211", s.value, f"{word} = ... names a tensor or a number, this is a layer", help=help)
             known = Known(ANY, known.span)
         if len(s.names) > 1 and known.kind in (NUMBER, BOOL, STRING):
-            self.error("E0208", s.value, f"{len(s.names)} names for one value", help="as in a, b = x -> split(2)")
+            self.error("E0227", s.value, f"{len(s.names)} names for one value", help="as in a, b = x -> split(2)")
         for name in s.names:
             kind = known.kind if len(s.names) == 1 or known.kind == TENSOR else ANY
             self.define(name, Known(kind, name.span, known.items), names, s)
@@ -197,9 +197,9 @@ class BodyChecker(CallChecker):
             kind = ANY
         elif kind in LAYERS:
             help = "start it with a tensor, as in output y = x -> dense(1)"
-            kind = self.error("E0207", s.value, f"the output {s.name.id} is a tensor, this is a layer", help=help)
+            kind = self.error("E0223", s.value, f"the output {s.name.id} is a tensor, this is a layer", help=help)
         elif kind in (STRING, LIST, BOOL):
-            kind = self.error("E0207", s.value, f"the output {s.name.id} is a tensor, this is {A_KIND[kind]}")
+            kind = self.error("E0223", s.value, f"the output {s.name.id} is a tensor, this is {A_KIND[kind]}")
         self.define(s.name, Known(TENSOR if kind != ANY else ANY, s.name.span), names, s)
 
     def field(self, s: nodes.Input | nodes.Target, names: Names) -> None:
@@ -247,7 +247,7 @@ class BodyChecker(CallChecker):
         if kind not in (ANY, BOOL):
             help = "as in require parameters < 1_000_000"
             self.error(
-                "E0207", s.condition, f"`require` takes a comparison of numbers, this is {A_KIND[kind]}", help=help
+                "E0224", s.condition, f"`require` takes a comparison of numbers, this is {A_KIND[kind]}", help=help
             )
 
     def type(self, t: nodes.TypeExpr, names: Names) -> None:

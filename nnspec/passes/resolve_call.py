@@ -104,7 +104,7 @@ class CallChecker(Checker):
         help = f"{e.callee.id}[...] reads a part of it" if known.kind in (TENSOR, LIST) else ""
         labels = (Label(known.span, "made here"),) if known.span is not None else ()
         message = f"{e.callee.id} is {A_KIND[known.kind]}, it cannot be called"
-        return self.error("E0207", e, message, help=help, labels=labels, span=e.callee.span)
+        return self.error("E0222", e, message, help=help, labels=labels, span=e.callee.span)
 
     def arguments(self, e: nodes.Call, names: Names, *, free: bool = False) -> list[str]:
         """The kinds of the positional arguments; the others are checked too."""
@@ -139,7 +139,7 @@ class CallChecker(Checker):
         kind = self.kind(layer.value, names)
         if kind in (TENSOR, *PLAIN):
             help = "leave out the tensor that it starts with: x -> repeat(3, dense(10))" if kind == TENSOR else ""
-            self.error("E0207", layer.value, f"repeat chains copies of a layer, this is {A_KIND[kind]}", help=help)
+            self.error("E0222", layer.value, f"repeat chains copies of a layer, this is {A_KIND[kind]}", help=help)
         return LAYER
 
     def arithmetic(self, e: nodes.Call, names: Names) -> str:
@@ -191,7 +191,7 @@ class CallChecker(Checker):
         for argument in e.arguments:
             if argument.name in at_least:
                 message = f"{argument.name} of {signature.name} is given twice, by position and by name"
-                return self.miscounted(e, message, signature.usage(), signature, argument.span)
+                return self.miscounted(e, message, signature.usage(), signature, argument.span, "E0225")
         missing = [s for s in signature.required() if s not in at_most and s not in named]
         if missing:
             return self.lacks_settings(e, signature, missing)
@@ -227,7 +227,7 @@ class CallChecker(Checker):
                 continue
             if argument.name in found:
                 self.error(
-                    "E0208", argument, f"{argument.name} is given twice", span=argument.name_span or argument.span
+                    "E0225", argument, f"{argument.name} is given twice", span=argument.name_span or argument.span
                 )
             elif argument.name in known:
                 self.setting(argument.value, known[argument.name], signature, names)
@@ -326,7 +326,7 @@ class CallChecker(Checker):
         if missing and not any(kind in (NUMBER, BOOL, LIST, ANY) for kind in kinds):
             return self.lacks_settings(e, signature, missing)
         if not kinds and not step:
-            return self.error("E0208", e, f"{signature.name} needs tensors", help=f"{signature.name}(a, b)")
+            return self.error("E0226", e, f"{signature.name} needs tensors", help=f"{signature.name}(a, b)")
         return TENSOR
 
     def too_many_tensors(
@@ -342,13 +342,21 @@ class CallChecker(Checker):
         total = kinds.count(TENSOR) + step
         message = f"{signature.name} takes {_count(len(signature.tensors), 'tensor')}, this gives it {total}"
         help = "the step already gets the tensor before ->" if step and places == 0 else signature.usage()
-        return self.miscounted(e, message, help, signature, first_extra.span)
+        return self.miscounted(e, message, help, signature, first_extra.span, "E0226")
 
-    def miscounted(self, e: nodes.Call, message: str, help: str, signature: Signature, span: Span | None = None) -> str:
+    def miscounted(
+        self,
+        e: nodes.Call,
+        message: str,
+        help: str,
+        signature: Signature,
+        span: Span | None = None,
+        code: str = "E0208",
+    ) -> str:
         """A wrong number of arguments: nothing is said about the single ones."""
         for argument in e.arguments:
             self.program.poisoned.update((id(argument), id(argument.value)))
-        return self.error("E0208", e, message, help=help, labels=_origin(signature), span=span)
+        return self.error(code, e, message, help=help, labels=_origin(signature), span=span)
 
     def too_many(self, e: nodes.Call, signature: Signature, count: int, places: int) -> str:
         most = places + len(signature.settings)
@@ -358,7 +366,7 @@ class CallChecker(Checker):
     def lacks_tensors(self, e: nodes.Call, signature: Signature, present: int, step: bool) -> str:
         here = present + (1 if step else 0)
         message = f"{signature.name} takes {_count(len(signature.tensors), 'tensor')}, this gives it {here}"
-        return self.error("E0208", e, message, help=signature.usage(), labels=_origin(signature))
+        return self.error("E0226", e, message, help=signature.usage(), labels=_origin(signature))
 
     def lacks_settings(self, e: nodes.Call, signature: Signature, missing: list[str]) -> str:
         *rest, last = missing

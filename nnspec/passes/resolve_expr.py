@@ -162,7 +162,7 @@ class Checker(NameChecker):
         if signature is not None and not signature.variadic and len(signature.tensors) > 1:
             others = _names(signature.tensors[1:])
             self.error(
-                "E0208",
+                "E0226",
                 e,
                 f"{e.id} takes {len(signature.tensors)} tensors, this step gives it one",
                 help=f"{e.id}({others})",
@@ -175,7 +175,7 @@ class Checker(NameChecker):
             help = f"+ adds tensors, concat joins them: concat({text or 'a'}, b)"
             if isinstance(value, nodes.If | nodes.For | nodes.Paren):
                 help = "a step is a layer: leave out the tensor that it starts with"
-        return self.error("E0207", value, f"a step is a layer, {text or 'this'} is {A_KIND[kind]}", help=help)
+        return self.error("E0222", value, f"a step is a layer, {text or 'this'} is {A_KIND[kind]}", help=help)
 
     def arithmetic_step(self, e: nodes.Binary, names: Names, pipeline: nodes.Pipeline) -> str:
         """`x -> f + x` means `x -> (f + x)`; what is meant is nearly always `(x -> f) + x`."""
@@ -183,7 +183,7 @@ class Checker(NameChecker):
         if ANY in (left, right) and not {left, right} & LAYERS:
             return ANY
         if not {left, right} & LAYERS:
-            return self.error("E0207", e, f"a step is a layer, this is {A_KIND[_joined(left, right)]}")
+            return self.error("E0222", e, f"a step is a layer, this is {A_KIND[_joined(left, right)]}")
         start, source = pipeline.steps[0].span, self._excerpt
         begin = source(start.to(e.left.span))
         end = source(e.right.span)
@@ -323,7 +323,7 @@ class Checker(NameChecker):
         kind = self.kind(e, names)
         if kind not in (ANY, BOOL):
             self.error(
-                "E0207", e, f"{what} is true or false, this is {A_KIND[kind]}", help=help if kind == TENSOR else ""
+                "E0224", e, f"{what} is true or false, this is {A_KIND[kind]}", help=help if kind == TENSOR else ""
             )
 
     def body_value(
@@ -362,12 +362,12 @@ class Checker(NameChecker):
             return [self.items(values, names)]
         if self.items(values, names) in (NUMBER, STRING, BOOL):
             message = f"`for` unpacks {count} names from every item, its items are single ones"
-            self.error("E0208", values, message, help="as in for c, s in [[64, 1], [128, 2]] { ... }")
+            self.error("E0227", values, message, help="as in for c, s in [[64, 1], [128, 2]] { ... }")
             return [ANY] * count
         rows = [item for item in values.items if isinstance(item, nodes.List)] if isinstance(values, nodes.List) else []
         for row in rows:
             if len(row.items) != count:
-                self.error("E0208", row, f"`for` unpacks {count} names, this item has {len(row.items)}")
+                self.error("E0227", row, f"`for` unpacks {count} names, this item has {len(row.items)}")
                 return [ANY] * count
         columns = [{self.kind(row.items[i], names, free=True) for row in rows} for i in range(count)]
         return [column.pop() if len(column) == 1 else ANY for column in columns]

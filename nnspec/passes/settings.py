@@ -68,7 +68,7 @@ class Settings(Applying):
                 self.argument_error("E0203", argument, f"unknown setting {argument.name} of {name}", help)
                 failed = True
             elif argument.name in given:
-                self.argument_error("E0208", argument, f"{argument.name} of {name} is given twice", "")
+                self.argument_error("E0225", argument, f"{argument.name} of {name} is given twice", "")
                 failed = True
             else:
                 given[argument.name] = argument.value

@@ -30,7 +30,7 @@ class Sharing(Loops):
             return POISON
         if isinstance(x, Several):
             self.error(
-                "E0208", node, f"{instance.name} gets {len(x.values)} tensors from the step before, one is expected"
+                "E0227", node, f"{instance.name} gets {len(x.values)} tensors from the step before, one is expected"
             )
             return POISON
         if instance.bound is not None:
