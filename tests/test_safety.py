@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import ast
-import gzip
-import io
 import json
-import struct
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -357,60 +353,3 @@ def test_a_spec_that_is_too_large_raises_what_callers_expect() -> None:
     with pytest.raises(SpecError) as raised:
         nnspec.load(model("repeat(10000, repeat(10000, relu))"))
     assert [d.code for d in raised.value.diagnostics] == ["E0309"]
-
-
-# ---------------------------------------------------------------- data
-
-
-def npz(shape: tuple[int, ...], descr: object = "<f4", body: bytes = bytes(48)) -> bytes:
-    header = repr({"descr": descr, "fortran_order": False, "shape": shape}).encode().ljust(117) + b"\n"
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("x.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + body)
-    return packed.getvalue()
-
-
-def idx(sizes: tuple[int, ...], body: bytes, kind: int = 8) -> bytes:
-    return struct.pack(f">HBB{len(sizes)}I", 0, kind, len(sizes), *sizes) + body
-
-
-SOUND = npz((4, 3))
-HOSTILE = {
-    "half.npz": SOUND[: len(SOUND) // 2],
-    "changed.npz": SOUND[:60] + bytes([SOUND[60] ^ 255]) + SOUND[61:],
-    "empty.npz": b"",
-    "huge.npz": npz((2**40, 3)),
-    "overflow.npz": npz((2**62, 2**62)),
-    "negative.npz": npz((-4, 3)),
-    "axes.npz": npz((1,) * 40, body=bytes(4)),
-    "objects.npz": npz((4, 3), "|O", bytes(96)),
-    "records.npz": npz((4, 3), [("a", "<f4")]),
-    "more.npz": npz((4, 3), body=bytes(480)),
-    "nan.npz": npz((4, 3), body=struct.pack("<12f", *[float("nan")] * 12)),
-    "half.idx": idx((4, 3), bytes(5)),
-    "huge.idx": idx((2**32 - 1,) * 3, b""),
-    "axes.idx": idx((1,) * 200, b"0"),
-    "kind.idx": idx((4, 3), bytes(12), kind=7),
-    "bomb.idx": gzip.compress(idx((2**31, 3), bytes(10_000))),
-    "tail.idx": gzip.compress(idx((4, 3), bytes(12)))[:-9],
-}
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_data_is_an_error_with_a_code(name: str, tmp_path: Path, cli: Callable[..., Result]) -> None:
-    (tmp_path / name).write_bytes(HOSTILE[name])
-    text = f"""model M {{ input x: float32[3]; output y = x -> dense(1) -> sum }}
-data {{ source = {name.partition(".")[2]}("{name}") }}
-train {{ minimize = y; optimizer = sgd(0.1); epochs = 1; batch = 2 }}
-"""
-    (tmp_path / "m.nn").write_text(text)
-    result = cli("train", tmp_path / "m.nn", "--backend", "numpy", "--run-dir", tmp_path / "runs")
-    assert result.code in (1, 2), result.err
-    assert "error[E05" in result.err and "Traceback" not in result.err
-
-
-def test_sound_data_is_read(tmp_path: Path) -> None:
-    from nnspec.data.binary import read_npz
-
-    (tmp_path / "sound.npz").write_bytes(SOUND)
-    assert read_npz(tmp_path / "sound.npz").columns[0].values.shape == (4, 3)

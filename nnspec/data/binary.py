@@ -10,7 +10,9 @@ import math
 import struct
 import zipfile
 import zlib
+from collections import Counter
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -38,10 +40,13 @@ def read_npz(path: Path) -> Table:
     existing(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            arrays = {_stem(info): _npy(archive, info, path) for info in archive.infolist()}
+            infos = archive.infolist()
+            if twice := [name for name, times in Counter(map(_stem, infos)).items() if times > 1]:
+                raise DataError("E0521", f'{path} holds "{twice[0]}" more than once', help=SAVEZ, exit_code=2)
+            arrays = {_stem(info): _npy(archive, info, path) for info in infos}
     except zipfile.BadZipFile as error:
         raise DataError("E0521", f"{path} is not a NumPy archive: {error}", help=SAVEZ, exit_code=2) from error
-    except (OSError, zlib.error, EOFError, NotImplementedError) as error:
+    except (OSError, zlib.error, EOFError, RuntimeError) as error:  # of Python, where a member is encrypted
         raise DataError("E0521", f"{path} cannot be read: {error}", help=AGAIN, exit_code=2) from error
     if not arrays:
         raise DataError("E0528", f"{path} holds no arrays", help=SAVEZ, exit_code=2)
@@ -73,18 +78,29 @@ def _npy(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Array:
     return _usable(label, array.T if fortran else array)
 
 
+def npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, order and dtype as the header of a .npy file says them. ValueError where it is none."""
+    version = np.lib.format.read_magic(file)
+    reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    try:
+        shape, fortran, dtype = reader(file)
+    except (ArithmeticError, LookupError, MemoryError, RecursionError, SyntaxError, TokenError, TypeError) as error:
+        raise ValueError("its header cannot be read") from error  # what Python's parser says of hostile text
+    if not all(type(size) is int for size in shape):
+        raise ValueError(f"its header declares the shape {shape}")
+    return shape, fortran, dtype
+
+
 def _header(label: str, file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Shape, order and dtype of a .npy file. Pickles are refused."""
     try:
-        version = np.lib.format.read_magic(file)
-        reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran, dtype = reader(file)
+        shape, fortran, dtype = npy_header(file)
     except ValueError as error:
         raise DataError("E0521", f"{label}: {error}", help=AGAIN, exit_code=2) from error
     if dtype.hasobject:
         message = f"{label} holds Python objects, which could run code"
         raise DataError("E0529", message, help="save it as numbers or strings: array.astype(float)")
-    if len(shape) > MOST_AXES or any(size < 0 for size in shape):
+    if len(shape) > MOST_AXES or any(size < 0 for size in shape) or not dtype.itemsize:
         raise DataError("E0521", f"{label} declares the shape {list(shape)}", help=AGAIN, exit_code=2)
     if dtype.kind not in "biufUS":
         message = f"{label} holds {_kind(dtype)}, not numbers or strings"
@@ -139,7 +155,7 @@ def _npy_file(path: Path) -> Array:
             offset = file.tell()
             held = path.stat().st_size - offset
             wanted = math.prod(shape) * dtype.itemsize
-            if held < wanted:
+            if held != wanted:
                 message = f"{path} declares {list(shape)}, {wanted:,} bytes, and holds {held:,}"
                 raise DataError("E0521", message, help=AGAIN, exit_code=2)
             if wanted > MAPPED:

@@ -67,4 +67,7 @@ def _names(folder: Path, label: str, labels: int) -> tuple[str, ...]:
     """The names of the classes, from the text file beside the records, if it is there."""
     file = "batches.meta.txt" if labels == 1 else f"{'fine' if label == 'label' else 'coarse'}_label_names.txt"
     path = folder / file
-    return tuple(path.read_text(encoding="utf-8").split()) if path.is_file() else ()
+    try:
+        return tuple(path.read_text(encoding="utf-8").split()) if path.is_file() else ()
+    except UnicodeDecodeError as error:
+        raise DataError("E0521", f"{path} is not UTF-8 text (byte {error.start})", help=AGAIN, exit_code=2) from error

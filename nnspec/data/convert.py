@@ -57,7 +57,11 @@ def class_names(type: TensorType, uses: list[tuple[Table, list[Column]]]) -> tup
 
 
 def _vocabulary(type: TensorType, table: Table, letters: list[Array]) -> tuple[str, ...]:
-    found = sorted({int(point) for points in letters for point in np.unique(points)})
+    seen = np.zeros(0x110000, bool)  # of all code points: sorting a long text would take many times its memory
+    for points in letters:
+        for _, block in blocks(points):
+            seen[block] = True
+    found = np.flatnonzero(seen).tolist()
     if type.dtype == "class" and len(found) > type.classes:
         shown = "".join(map(chr, found))
         message = f"{table.label} has {len(found)} different characters, the model has class({type.classes})"

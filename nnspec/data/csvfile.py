@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from itertools import chain, islice
+from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Cell = str | int | float | bool
 BLOCK = 1 << 13  # rows of a large file at a time
+LONGEST = 1 << 24  # characters of a line
+MOST_COLUMNS = 1 << 16
 
 
 def read_csv(path: Path, *, header: bool | None = None) -> Table:
@@ -62,14 +64,15 @@ def _without_rows(path: Path) -> DataError:
 
 def _records(path: Path, file: TextIO) -> Iterator[tuple[int, list[str]]]:
     """The rows that are not blank, each with the line on which it begins. Raises DataError E0521."""
-    first = file.readline()
+    lines = _lines(path, file)
+    first = next(lines, "")
     delimiter = max(",;\t", key=first.count)
-    reader = csv.reader(chain([first], file), delimiter=delimiter, skipinitialspace=True, strict=True)
+    reader = csv.reader(chain([first], lines), delimiter=delimiter, skipinitialspace=True, strict=True)
     line, width = 1, 0
     try:
         for row in reader:
             if row:
-                width = width or len(row)
+                width = width or _width(path, row)
                 if len(row) != width:
                     message = f"{path}, line {line}: {counted(len(row), 'cell')} where the first row has {width}"
                     raise DataError("E0522", message, help="a cell that holds a comma stands in double quotes")
@@ -78,6 +81,24 @@ def _records(path: Path, file: TextIO) -> Iterator[tuple[int, list[str]]]:
     except csv.Error as error:
         help = 'a cell in quotes ends with ", and a quote inside it is written twice'
         raise DataError("E0521", f"{path}, line {line}: {error}", help=help) from error
+
+
+def _lines(path: Path, file: TextIO) -> Iterator[str]:
+    """The lines of a file, none of which fills the memory."""
+    for number in count(1):
+        line = file.readline(LONGEST + 1)
+        if len(line) > LONGEST:
+            raise DataError("E0521", f"{path}, line {number} is longer than {LONGEST:,} characters", exit_code=2)
+        if not line:
+            return
+        yield line
+
+
+def _width(path: Path, row: list[str]) -> int:
+    if len(row) > MOST_COLUMNS:
+        help = "many numbers an example are read from npz(...) or parquet(...)"
+        raise DataError("E0522", f"{path} has {len(row):,} columns, at most {MOST_COLUMNS:,} are read", help=help)
+    return len(row)
 
 
 def _read_large(path: Path, header: bool | None) -> Table:
@@ -89,17 +110,17 @@ def _read_large(path: Path, header: bool | None) -> Table:
         titles = _titles(path, next(_records(path, file), (1, []))[1], header)
     skip = int(titles is not None)
     numeric: list[bool] = []
-    count, regular = 0, True
+    rows_read, regular = 0, True
     for block in _blocks(path, skip):
         columns = list(zip(*(cells for _, cells in block), strict=True))
         numeric = numeric or [True] * len(columns)
         numeric = [known and _as_numbers(cells) is not None for known, cells in zip(numeric, columns, strict=True)]
-        regular = regular and block[-1][0] == count + skip + len(block)
-        count += len(block)
-    if not count:
+        regular = regular and block[-1][0] == rows_read + skip + len(block)
+        rows_read += len(block)
+    if not rows_read:
         raise _without_rows(path)
-    table = scratch((count, sum(numeric)), np.float64)
-    words = {i: np.empty(count, object) for i, known in enumerate(numeric) if not known}
+    table = scratch((rows_read, sum(numeric)), np.float64)
+    words = {i: np.empty(rows_read, object) for i, known in enumerate(numeric) if not known}
     equal: dict[str, str] = {}
     start = 0
     for block in _blocks(path, skip):
@@ -114,7 +135,7 @@ def _read_large(path: Path, header: bool | None) -> Table:
     found = [table[:, next(places)] if known else words[i] for i, known in enumerate(numeric)]
     names = titles or [""] * len(found)
     columns_ = [Column(name, values, i) for i, (name, values) in enumerate(zip(names, found, strict=True))]
-    return Table(str(path), columns_, files=(path,), lines=range(1 + skip, 1 + skip + count) if regular else None)
+    return Table(str(path), columns_, files=(path,), lines=range(1 + skip, 1 + skip + rows_read) if regular else None)
 
 
 def _opened(path: Path) -> TextIO:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnspec.data.errors import AGAIN, DataError, MissingData
-from nnspec.data.stream import BLOCK, scratch
+from nnspec.data.stream import BLOCK, HELD, scratch
 from nnspec.data.table import Column, Table, existing
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 ROWS = 1 << 14  # rows read at a time, fewer where they are large
+MOST_PACKED = 1000  # bytes that one of a large file may stand for
 
 
 def read_parquet(path: Path) -> Table:
@@ -35,6 +36,7 @@ def read_parquet(path: Path) -> Table:
             if file.schema_arrow.names != first.names:
                 raise DataError("E0522", f"{part} has other columns than {paths[0]}", exit_code=2)
         rows = sum(file.metadata.num_rows for file in files)
+        _require_room(path, rows * len(first.names), sum(part.stat().st_size for part in paths))
         if not rows:
             raise DataError("E0528", f"{path} holds no rows", exit_code=2)
         filled = [_Filled(arrow, str(path), name, rows) for name in first.names]
@@ -46,6 +48,13 @@ def read_parquet(path: Path) -> Table:
         raise DataError("E0521", f"{path} cannot be read: {error}", help=AGAIN, exit_code=2) from error
     columns = [Column(column.name, column.values, i) for i, column in enumerate(filled)]
     return Table(str(path), columns, files=tuple(paths))
+
+
+def _require_room(path: Path, cells: int, held: int) -> None:
+    """Equal numbers take next to no room in a file: one of a few KB may say that it holds billions."""
+    if 8 * cells > max(HELD, MOST_PACKED * held):
+        message = f"{path} declares {cells:,} cells, more than a file of {held:,} bytes is taken to hold"
+        raise DataError("E0521", message, help=AGAIN, exit_code=2)
 
 
 def _pyarrow() -> tuple[Any, Any]:
@@ -117,7 +126,11 @@ class _Filled:
 
     def words(self, values: Any) -> Array:
         """Equal words are one object; an empty cell is an empty word."""
-        coded = values.cast(self.arrow.string()).fill_null("").dictionary_encode()
+        try:
+            coded = values.cast(self.arrow.string()).fill_null("").dictionary_encode()
+        except self.arrow.ArrowException as error:
+            message = f'{self.label}, column "{self.name}" holds {values.type}, which is neither numbers nor text'
+            raise DataError("E0529", message, help="leave the column out, or write each part as a column") from error
         words = np.array(coded.dictionary.to_pylist(), dtype=object)
         found: Array = words[coded.indices.to_numpy(zero_copy_only=False)]
         return found

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +24,10 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 DEEP = ("I", "F")  # more than 8 bits a pixel
 DECODERS = 4  # threads: Pillow decodes outside the interpreter's lock
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # some others start programs of their own
+MOST_PIXELS = 1 << 26
+LARGE = 1 << 22  # pixels from which on one picture is decoded at a time
+_ONE_LARGE = Lock()
 
 
 class Pictures(Stream):
@@ -56,13 +62,16 @@ class Pictures(Stream):
         channels, height, width = self.shape[1:]
         try:
             image = self.read(number)
-            if image.mode.startswith(DEEP):
-                raise _deep(self.names[number], image)
-            array: Array = np.asarray(image.convert(MODES[channels])).reshape(image.height, image.width, channels)
-        except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises for files that are broken
+            large = image.width * image.height > LARGE
+            with image, _ONE_LARGE if large else nullcontext():
+                require_usable(self.names[number], image)
+                image.load()
+                image = image if image.mode == MODES[channels] else image.convert(MODES[channels])
+                array: Array = np.asarray(image).reshape(image.height, image.width, channels)
+                first = np.moveaxis(array, -1, 0)
+                return first if first.shape[1:] == (height, width) else resize(first[None], height, width)[0]
+        except broken_pictures() as error:
             raise _broken(self.names[number], error) from error
-        first = np.moveaxis(array, -1, 0)
-        return first if first.shape[1:] == (height, width) else resize(first[None], height, width)[0]
 
 
 def read_images(folder: Path) -> Table:
@@ -85,9 +94,7 @@ def read_images(folder: Path) -> Table:
     kinds = {_head(pillow, path) for path in paths}
 
     def read(number: int) -> Any:
-        with pillow.open(paths[number]) as image:
-            image.load()
-            return image
+        return pillow.open(paths[number], formats=FORMATS)
 
     columns = [Column("image", Pictures(read, [str(p) for p in paths], common_shape(kinds)), 0)]
     if classes:
@@ -96,9 +103,21 @@ def read_images(folder: Path) -> Table:
     return Table(str(folder), columns, files=(folder,), kind="column", named=bool(classes))
 
 
-def _deep(name: str, image: Any) -> DataError:
-    message = f"{name} has more than 8 bits a pixel (mode {image.mode})"
-    return DataError("E0529", message, help="convert it to 8 bits, or give its numbers as npz(...)")
+def require_usable(name: str, image: Any) -> None:
+    """Raises DataError where a picture that was opened, but not decoded, is none for a model."""
+    if image.mode.startswith(DEEP):
+        message = f"{name} has more than 8 bits a pixel (mode {image.mode})"
+        raise DataError("E0529", message, help="convert it to 8 bits, or give its numbers as npz(...)")
+    if image.width * image.height > MOST_PIXELS:
+        message = f"{name} has {image.width:,} x {image.height:,} pixels, at most {MOST_PIXELS:,} are decoded"
+        raise DataError("E0521", message, help="save it smaller: the model sees the declared size alone")
+    if getattr(image, "is_animated", False) and image.format != "MPO":  # phones add a second view to a photograph
+        raise DataError("E0529", f"{name} has several frames, a picture has one", help="save each as a file")
+
+
+def broken_pictures() -> tuple[type[Exception], ...]:
+    """What Pillow raises for files that are broken or too large."""
+    return (OSError, ValueError, SyntaxError, pillow_image().DecompressionBombError)
 
 
 def _broken(name: str, error: Exception) -> DataError:
@@ -128,11 +147,10 @@ def shape_of(image: Any) -> tuple[int, int, int]:
 def _head(pillow: Any, path: Path) -> tuple[int, int, int]:
     """The shape that the head of a file says."""
     try:
-        with pillow.open(path) as image:
-            if image.mode.startswith(DEEP):
-                raise _deep(str(path), image)
+        with pillow.open(path, formats=FORMATS) as image:
+            require_usable(str(path), image)
             return shape_of(image)
-    except (OSError, ValueError, SyntaxError) as error:
+    except broken_pictures() as error:
         raise _broken(str(path), error) from error
 
 

@@ -9,6 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
+LARGE = 1 << 22  # numbers of an image
+
 
 def resize(images: Array, height: int, width: int) -> Array:
     """Bilinear resizing of (examples, channels, H, W) uint8 images, centres of pixels aligned.
@@ -17,9 +19,22 @@ def resize(images: Array, height: int, width: int) -> Array:
     """
     rows, columns = _weights(images.shape[2], height), _weights(images.shape[3], width)
     out = np.empty((*images.shape[:2], height, width), np.uint8)
+    if images[:1].size > LARGE:
+        for place, image in enumerate(images):
+            out[place] = np.rint(_by_lines(image, rows, columns))
+        return out
     for start in range(0, len(images), 1024):
         part = rows @ images[start : start + 1024].astype(np.float64) @ columns.T
         out[start : start + 1024] = np.rint(part)
+    return out
+
+
+def _by_lines(image: Array, rows: Array, columns: Array) -> Array:
+    """One large image: floats of a few lines at a time."""
+    step = max(1, LARGE // (image.shape[0] * image.shape[2]))
+    out = np.zeros((image.shape[0], len(rows), len(columns)))
+    for start in range(0, image.shape[1], step):
+        out += rows[:, start : start + step] @ (image[:, start : start + step].astype(np.float64) @ columns.T)
     return out
 
 

@@ -120,4 +120,6 @@ def existing(path: Path) -> Path:
             else "paths are relative to the spec that names them"
         )
         raise DataError("E0520", f"the data file {path} does not exist", help=hint, exit_code=2)
+    if not path.is_file():  # a pipe would be waited for, a device may never end
+        raise DataError("E0520", f"{path} is not an ordinary file", exit_code=2)
     return path

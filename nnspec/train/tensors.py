@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnspec.data.binary import npy_header
 from nnspec.record import Record
 from nnspec.train.errors import TrainError
 
@@ -152,21 +153,19 @@ def _member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Tens
     name = info.filename.removesuffix(".npy")
     try:
         with archive.open(info) as file:
-            version = np.lib.format.read_magic(file)
-            reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, _, dtype = reader(file)
+            shape, _, dtype = npy_header(file)
     except ValueError as error:
         raise TrainError(f"{path}, array {name}: {error}") from error
     if dtype.hasobject:
         raise TrainError(f"{path}, array {name}: holds Python objects, which are never unpickled")
-    if prod(shape) * dtype.itemsize > info.file_size:
+    if any(size < 0 for size in shape) or prod(shape) * dtype.itemsize > info.file_size:
         raise TrainError(f"{path}, array {name}: declares {list(shape)}, more than the file holds")
 
     def read() -> Array:
         try:
             with zipfile.ZipFile(path) as archive, archive.open(info) as file:
                 return np.lib.format.read_array(file, allow_pickle=False)
-        except (OSError, zlib.error, EOFError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, zlib.error, EOFError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
             raise TrainError(f"{path}, array {name}: {error}") from error
 
     return Tensor(tuple(shape), str(dtype.newbyteorder("=")), read)
