@@ -190,9 +190,9 @@ def _idx(path: Path) -> Array:
 def _idx_array(path: Path, file: BinaryIO, packed: bool) -> Array:
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in IDX_TYPES or not magic[3]:
-        start = f"it starts with {magic.hex(' ')}" if magic else "it is empty"
+        begins = f"it starts with {magic.hex(' ')}" if magic else "it is empty"
         help = "MNIST's format starts with two zero bytes; csv(...) and npz(...) read other files"
-        raise DataError("E0521", f"{path} is not an idx file: {start}", help=help, exit_code=2)
+        raise DataError("E0521", f"{path} is not an idx file: {begins}", help=help, exit_code=2)
     dtype = np.dtype(IDX_TYPES[magic[2]])
     sizes = file.read(4 * magic[3])
     if len(sizes) < 4 * magic[3]:
