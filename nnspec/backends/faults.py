@@ -49,6 +49,7 @@ _MEMORY = re.compile(
     re.IGNORECASE,
 )
 _DEVICE = ("JaxRuntimeError", "XlaRuntimeError", "AcceleratorError")  # of compiled code, which has no frames
+_CHECK = re.compile(r"^\[enforce fail at [^\]]*\][^.]*\. ")  # a line of torch's own source, before what it says
 _PLACES = re.compile(r'File "([^"]+)"(?:, line |:)(\d+)')
 
 
@@ -187,7 +188,7 @@ def _at_place(
     for label in _beside(uses, [outer for _, outer in places[:-1]], known):
         if label.span.path != prelude and label.span not in (other.span for other in labels):
             labels.append(label)
-    message = f"{words_of(item, uses)} stopped in {TITLES[origin.backend]}: {_words(error)}"
+    message = f"{words_of(item, uses)} {_ended(error)} in {TITLES[origin.backend]}: {_words(error)}"
     return Diagnostic("E0602", message, span, tuple(label for label in labels if label.text), _HELP)
 
 
@@ -241,7 +242,7 @@ def _at_line(error: Exception, origin: Origin, file: Traced | None, files: set[s
     item = next((file.lines[n][-1].item for n in reversed(numbers) if n in file.lines), None)
     if item is None:
         return None
-    message = f"{words_of(item)} stopped in {TITLES[origin.backend]}: {_words(error)}"
+    message = f"{words_of(item)} {_ended(error)} in {TITLES[origin.backend]}: {_words(error)}"
     return Diagnostic("E0602", message, span_of(item), (), _HELP)
 
 
@@ -259,7 +260,7 @@ def _at_model(error: Exception, origin: Origin, own: list[TracebackType], file: 
         elif file is None:
             reason = f"{where}, a file that this version of nnspec would write otherwise"
     span = _head(graph.root.span, origin.sources)
-    message = f"{graph.name} stopped in {title}: {_words(error)}"
+    message = f"{graph.name} {_ended(error)} in {title}: {_words(error)}"
     return Diagnostic("E0602", message, span, (Label(span, reason),), _HELP)
 
 
@@ -272,9 +273,14 @@ def _head(span: Span, sources: Mapping[str, str]) -> Span:
     return Span(span.path, span.line, span.column, span.line, max(end, span.column) + 1)
 
 
+def _ended(error: Exception) -> str:
+    return "ran out of memory" if is_out_of_memory(error) else "stopped"
+
+
 def _words(error: Exception) -> str:
     """The first line of what the framework says, with the kind of error where that line does not explain itself."""
     first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    first = _CHECK.sub("", first)
     if len(first) > LONGEST:
         first = first[:LONGEST] + " ..."
     return first if len(first.split()) > 2 else f"{type(error).__name__}{': ' if first else ''}{first}"
@@ -303,10 +309,17 @@ def _of_the_team(error: Exception) -> Exception:
 
 
 def _map(origin: Origin, files: set[str]) -> Traced | None:
-    """The map of the emitted file; None if this version would write another file, whose lines are not these."""
+    """The map of the emitted file; None if this version would write another file, whose lines are not these.
+
+    The first line, which names the spec, may differ: a run keeps its spec under another name.
+    """
     texts = [path.read_text(encoding="utf-8") for path in map(Path, files) if path.is_file()]
     try:
         found = traced(origin.graph, origin.backend, origin.options)
     except Unsupported:
         return None
-    return found if found.text in texts else None
+    return found if _below(found.text) in map(_below, texts) else None
+
+
+def _below(text: str) -> str:
+    return text.partition("\n")[2]

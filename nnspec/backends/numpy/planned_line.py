@@ -67,7 +67,7 @@ class PlannedLine:
         self.numbers: dict[Value, str] = {}  # scalars known now, as source
         self.layouts: dict[Value, str] = {}
         self.variables = Names((*TAKEN, "loss"))
-        self.attributes = Names((*TAKEN, "run", "scratch"))
+        self.attributes = Names((*TAKEN, "run", "scratch", "shared"))
         self.pool = Pool()
         self.needs: set[Value] = set()
         self.gradients: dict[Value, Gradient] = {}
