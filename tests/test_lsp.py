@@ -113,6 +113,10 @@ def test_hover_tells_shape_cost_and_docs(client: Client, uri: str) -> None:
     assert "10,250 parameters" in text
     assert "10,240 multiply-adds" in text
     assert "features of the output" in text
+    assert "receptive field: all of image" in text
+    assert (
+        "receptive field: 3 x 3 of image" in client.at("hover", uri, *place(SPEC, "Unit(width)"))["contents"]["value"]
+    )
     assert "`float32[16, 8, 8]`" in client.at("hover", uri, *place(SPEC, "h -> flatten"))["contents"]["value"]
     assert "let width = 8" in client.at("hover", uri, *place(SPEC, "width)"))["contents"]["value"]
     assert "adam(lr" in client.at("hover", uri, *place(SPEC, "adam"))["contents"]["value"]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from nnspec.diagnostics import Span
-from nnspec.ir.graph import Graph
+from nnspec.ir.graph import Graph, Value
 from nnspec.lsp.moves import Shift
 from nnspec.record import Record
 from nnspec.views.places import Place, places
+from nnspec.views.receptive import Field, receptive_fields
 from nnspec.views.table import grouped
 
 
@@ -19,6 +22,7 @@ class Step(Record):
     parameters: int
     macs: str  # "" for none
     path: str  # "" without a layer of its own
+    field: str  # its receptive field, "" where that is not known
 
 
 class Facts(Record):
@@ -39,10 +43,12 @@ def facts_of(graph: Graph, path: str) -> Facts:
     for item in graph.root.flat():
         fields.update({v.name: str(v.type) for v in item.outputs if v.name})
     fields.update({name: str(value.type) for name, value in graph.outputs.items()})
-    return Facts(tuple(_step(place) for place in places(graph) if place.span.path == path), fields)
+    receptive = receptive_fields(graph)
+    return Facts(tuple(_step(place, receptive) for place in places(graph) if place.span.path == path), fields)
 
 
-def _step(place: Place) -> Step:
+def _step(place: Place, receptive: Mapping[Value, tuple[Field, ...]]) -> Step:
     before, after = place.shapes
     macs = grouped(place.macs) if place.macs else ""
-    return Step(place.span, before, after, place.parameters, macs, place.path if place.layers else "")
+    field = "; ".join(map(str, receptive.get(place.outputs[0], ())))
+    return Step(place.span, before, after, place.parameters, macs, place.path if place.layers else "", field)

@@ -56,7 +56,7 @@ def _step(analysis: Analysis, line: int, column: int) -> str:
         text += f" (`{first.path}`)"
     if len(found) > 1:
         text += f"; {len(found)} uses"
-    return text
+    return text + (f"\n\nreceptive field: {first.field}" if first.field else "")
 
 
 def _docs(syntax: Syntax, line: int, column: int) -> str:
