@@ -53,7 +53,7 @@ SCORES = """model Regressor(hidden = 32) {
 }
 
 data {
-    source = csv("reviews.csv", y = "score")
+    source = csv("reviews.csv", score = "score")
     split = [0.7, 0.15, 0.15]
     window = 16
 }
@@ -168,7 +168,7 @@ IN_IMAGES: list[Row] = [
     ([("skip = body -> global_avg_pool", "skip = body -> flatten -> conv(3, 3)")], (("flatten -> conv", r"conv"),)),
     (
         [("skip = body -> global_avg_pool", "skip = body.flatten()")],
-        (("body.flatten()", r"only a name can be called"),),
+        (("body.flatten()", r"`body.flatten` cannot be called"),),
     ),
     ([("skip = body -> global_avg_pool", "skip = global_avg_pool")], (("skip = global", r"names a tensor"),)),
     (
@@ -235,7 +235,7 @@ IN_IMAGES: list[Row] = [
     ),
     (
         [("bias = false) -> batch_norm -> relu\n    y", "bias = None) -> batch_norm -> relu\n    y")],
-        (("None", r"unknown name None"),),
+        (("None", r"there is no None"),),
     ),
     (
         [("bias = false) -> batch_norm -> relu\n    y", "bias = 0) -> batch_norm -> relu\n    y")],
@@ -370,11 +370,11 @@ IN_SCORES: list[Row] = [
     ([("require parameters < 5_000_000", "require parameters < 500")], (("< 500", r"breaks this requirement"),)),
     ([("require parameters < 5_000_000", "require params < 500")], (("params", r"unknown name params"),)),
     ([("require parameters < 5_000_000", "assert parameters < 500")], (("assert", r"assert"),)),
-    ([('csv("reviews.csv", y = "score")', "csv(reviews.csv)")], (("reviews.csv)", r"reviews"),)),
-    ([('csv("reviews.csv", y = "score")', "csv('reviews.csv')")], (("'reviews", r"double quotes"),)),
-    ([('csv("reviews.csv", y = "score")', 'csv("reviews.csv)')], (("reviews.csv)", r"not closed"),)),
-    ([('csv("reviews.csv", y = "score")', 'csv(path = "reviews.csv")')], (("path =", r""),)),
-    ([('csv("reviews.csv", y = "score")', 'load_csv("reviews.csv")')], (("load_csv", r"unknown source load_csv"),)),
+    ([('csv("reviews.csv", score = "score")', "csv(reviews.csv)")], (("reviews.csv)", r"reviews"),)),
+    ([('csv("reviews.csv", score = "score")', "csv('reviews.csv')")], (("'reviews", r"double quotes"),)),
+    ([('csv("reviews.csv", score = "score")', 'csv("reviews.csv)')], (("reviews.csv)", r"not closed"),)),
+    ([('csv("reviews.csv", score = "score")', 'csv(path = "reviews.csv")')], (("path =", r""),)),
+    ([('csv("reviews.csv", score = "score")', 'load_csv("reviews.csv")')], (("load_csv", r"unknown source load_csv"),)),
     ([("[0.7, 0.15, 0.15]", "random_split(0.7)")], (("random_split", r"split cannot be"),)),
     ([("[0.7, 0.15, 0.15]", "(0.7, 0.15, 0.15)")], (("(0.7", r""),)),
     ([("window = 16", 'window = "16"')], (('"16"', r"window takes"),)),

@@ -37,6 +37,8 @@ def _kinds(source: str, classes: int) -> str:
     )
 
 
+_IMAGES = "model M { input x: float32[1, 8, 8]; output y = x -> flatten -> dense(1) }\n"
+
 CODES = {
     "E0501": Code(
         "a file that does not exist",
@@ -258,8 +260,8 @@ CODES = {
     "E0539": Code(
         "an unknown augmentation",
         "augment takes flip and crop(pixels), and changes inputs that are images.",
-        _model("source = random(9); augment = [spin]"),
-        _model("source = random(9); augment = [flip, crop(2)]"),
+        _IMAGES + "data { source = random(9); augment = [spin] }",
+        _IMAGES + "data { source = random(9); augment = [flip, crop(2)] }",
     ),
     "E0601": Code(
         "not available on this backend",

@@ -91,8 +91,8 @@ CODES = {
     ),
     "E0421": Code(
         "nothing to train",
-        "`nnspec train` needs a parameter that an optimizer updates: the model has none, or every one is frozen. "
-        "`check`, `eval`, `predict` and `verify` take such a model as it is.",
+        "`nnspec train` needs a parameter that an optimizer updates and `minimize` depends on: the model has none, "
+        "every one is frozen, or `minimize` reads none. `eval`, `predict` and `verify` take one without parameters.",
         _NET
         + _DATA
         + 'train { minimize = mse(y, t); optimizer("*") = frozen; optimizer = sgd(0.1); batch = 8; epochs = 1 }',
@@ -112,9 +112,9 @@ CODES = {
         "cross_entropy and binary_cross_entropy contain the softmax or sigmoid, nll the logarithm's counterpart: with "
         "another one before them a model trains slowly and never becomes sure.",
         "model M {\n    input x: float32[3]\n    target t: class(3)\n    output y = x -> dense(3) -> softmax\n}\n"
-        "train { minimize = cross_entropy(y, t); optimizer = sgd(0.1); epochs = 3 }",
+        "train { minimize = cross_entropy(y, t); optimizer = sgd(0.1); epochs = 3; batch = 8 }",
         "model M {\n    input x: float32[3]\n    target t: class(3)\n    output y = x -> dense(3)\n}\n"
-        "train { minimize = cross_entropy(y, t); optimizer = sgd(0.1); epochs = 3 }",
+        "train { minimize = cross_entropy(y, t); optimizer = sgd(0.1); epochs = 3; batch = 8 }",
     ),
     "W0402": Code(
         "a distance between scores of classes",
@@ -145,6 +145,25 @@ CODES = {
         "`epochs` or `steps` says how long to train. `nnspec train` takes `--epochs` in their place.",
         _NET + "train { minimize = mse(y, t); optimizer = sgd(0.1); batch = 8 }",
         _train("epochs = 3"),
+    ),
+    "W0407": Code(
+        "a split that looks like percentages",
+        "`split` takes shares that add up to 1, or the numbers of examples in each part. Numbers that add up to 100 "
+        "are right for a source of a hundred examples alone.",
+        _NET + 'data { source = csv("points.csv"); split = [70, 15, 15] }',
+        _NET + 'data { source = csv("points.csv"); split = [0.7, 0.15, 0.15] }',
+    ),
+    "W0408": Code(
+        "training without a batch size",
+        "`batch` says how many examples a step reads. Without it a step takes 32. `batch = full` takes all of them.",
+        _NET + "train { minimize = mse(y, t); optimizer = sgd(0.1); epochs = 3 }",
+        _train("epochs = 3"),
+    ),
+    "W0409": Code(
+        "a warm-up that does not end",
+        "The learning rate rises for `warmup` steps, and the run has no more than that: it never gets to what follows.",
+        _NET + "train { minimize = mse(y, t); optimizer = sgd(cosine(0.1, warmup = 200)); steps = 100; batch = 8 }",
+        _NET + "train { minimize = mse(y, t); optimizer = sgd(cosine(0.1, warmup = 20)); steps = 100; batch = 8 }",
     ),
     "W0406": Code(
         "accuracy of a number",

@@ -204,11 +204,14 @@ def class_weights(op: Op, prediction: TensorType, axis: int | None, weight: Any)
 
 
 def _refuse_float_classes(op: Op, prediction: TensorType, target: TensorType) -> None:
+    classes = prediction.shape[class_axis(op, prediction, getattr(op, "axis", None))]
     raise ShapeError(
         f"{op.name} of logits {shown(prediction)} takes classes, its target is {target}",
         code="E0302",
         constraint="C2",
-        help=f"declare the target as class({prediction.shape[class_axis(op, prediction, getattr(op, 'axis', None))]})",
+        help="mse compares numbers, binary_cross_entropy one logit with 0 or 1"
+        if classes == 1
+        else f"declare the target as class({classes})",
         input=1,
     )
 

@@ -177,10 +177,13 @@ class Elaborator(TrainBlock):
     def _blocks(self, model: nodes.Model, scope: Scope) -> None:
         """The `train` and `data` blocks of the model."""
         train, data = self.program.train_for(model), self.program.data_for(model)
+        whole = not self.incomplete  # what follows may be broken, the fields are known
         if train is not None:
             self.graph.training = self.train(train, scope)
         if data is not None:
             self.graph.data = self.data(data)
+            if self.graph.data is not None:
+                self.fits_model(data, self.graph.data, whole)
 
     def _prune_declares(self) -> None:
         for items, declare, instance in self.declared:

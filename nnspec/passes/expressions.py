@@ -107,8 +107,8 @@ class Expressions(Indexing):
             self.error(
                 "E0214",
                 step.label or step,
-                "a label names a layer, this step has none",
-                help=f"`{_word(step.label)} = ...` gives a setting in a call, or names a value on a line of its own",
+                f"`{_word(step.label)}:` labels a layer, and this is none",
+                help=f"`=` gives a setting or names a value: {_word(step.label)} = ...",
             )
             return self.evaluate(inner, scope)
         number = names.number() if names.numbered and key is None else key

@@ -49,7 +49,38 @@ PATHS = {  # how many paths a source may have in quotes; files may also be given
     **dict.fromkeys(("csv", "parquet", "images", "cifar", "text", "huggingface"), (1,)),
     **dict.fromkeys(("npz", "idx"), range(17)),
 }
-SKLEARN = ("digits", "iris", "wine", "breast_cancer", "diabetes")  # the data sets in scikit-learn's wheel
+
+
+class Bundled(Record):
+    """A data set in scikit-learn's wheel: examples, numbers in each, classes of its target (0: a number)."""
+
+    rows: int
+    numbers: int
+    classes: int
+
+
+SKLEARN = {
+    "digits": Bundled(1797, 64, 10),
+    "iris": Bundled(150, 4, 3),
+    "wine": Bundled(178, 13, 3),
+    "breast_cancer": Bundled(569, 30, 2),
+    "diabetes": Bundled(442, 10, 0),
+}
+OPTIONS = {"csv": ("header",), "cifar": ("part",), "huggingface": ("part", "config"), "text": ("tokens",)}
+"""Settings of sources; every other name in their calls is one of an input or target."""
+EXAMPLES = {
+    "sklearn": 'sklearn("digits")',
+    "table": "table([[0, 1], [1, 0]])",
+    "random": "random(100)",
+    "idx": 'idx("images.idx.gz", "labels.idx.gz")',
+    "npz": 'npz("file.npz")',
+    "csv": 'csv("file.csv")',
+    "parquet": 'parquet("file.parquet")',
+    "text": 'text("file.txt", tokens = characters)',
+    "images": 'images("folder")',
+    "cifar": 'cifar("folder")',
+    "huggingface": 'huggingface("name")',
+}
 SPLITS = ("in_order", "folds")
 STOPS = ("patience", "gradient_below")
 WORDS_OF_SOURCES = ("bytes", "characters")

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from nnspec.diagnostics import Label, Reporter, Span
 from nnspec.ir.flatten import FlatNode, flatten_with
-from nnspec.ir.graph import Graph, Group, Metric
+from nnspec.ir.graph import Graph, Group, Metric, Training, Value
 from nnspec.optim.base import Schedule
 from nnspec.passes.lint_flow import Flow
 from nnspec.passes.lint_layers import lint_layers
@@ -62,11 +62,77 @@ def lint(graph: Graph, reporter: Reporter) -> None:
     if training is not None:
         for group in training.groups:
             _rate(flow, group)
+            _warmup(flow, group, training.settings.get("steps"))
         if not reporter.failed and not training.settings.keys() & {"epochs", "steps"}:
-            start = training.span
-            place = Span(start.path, start.line, start.column, start.line, start.column + len("train"))
             help = "add a line such as epochs = 20; nnspec train --epochs 20 says it for one run"
-            flow.warn("W0405", place, "train says neither epochs nor steps", help=help)
+            flow.warn("W0405", _word_train(training), "train says neither epochs nor steps", help=help)
+        if not reporter.failed and "batch" not in training.settings and any(f.role != "noise" for f in graph.fields):
+            help = "add a line such as batch = 32; batch = full takes all examples at once"
+            flow.warn("W0408", _word_train(training), "train says no batch: 32 examples a step are taken", help=help)
+        _learns(flow, training, objectives, reporter)
+
+
+def _learns(flow: Flow, training: Training, objectives: list[list[FlatNode]], reporter: Reporter) -> None:
+    """Every objective depends on a parameter that an optimizer updates."""
+    parameters = [p for p in flow.graph.root.parameters() if p.role != "buffer"]
+    if reporter.failed or not parameters:  # a model without any is evaluated as it is
+        return
+    if not any(p.trainable for p in parameters):
+        message = f"nothing to train: every parameter of {flow.graph.name} is frozen"
+        frozen = [g.span for g in training.groups if g.optimizer is None and g.span is not None]
+        place = frozen[-1] if frozen else _word_train(training)
+        reporter.error("E0421", place, message, help="leave a part of it to an optimizer")
+        return
+    for objective, line in zip(training.objectives, objectives, strict=True):
+        if not _reaches_parameter(flow, [*objective.reads, *(v for item in line for v in item.inputs)], line):
+            message = "nothing to train: this depends on no parameter"
+            reporter.error(
+                "E0421", objective.span, message, help="minimize compares an output with a target, or an output"
+            )
+
+
+def _reaches_parameter(flow: Flow, values: list[Value], line: list[FlatNode]) -> bool:
+    """Whether `values`, or a penalty in `line`, are computed from a parameter that is trained."""
+    seen: set[Value] = set()
+    for item in line:
+        if _holds_parameter(item):
+            return True
+    while values:
+        value = values.pop()
+        maker = flow.makers.get(value)
+        if value in seen or maker is None:
+            continue
+        seen.add(value)
+        if _holds_parameter(maker):
+            return True
+        if maker.node.op.name == "gradient" and not _computed_from(flow, maker.inputs[0], maker.inputs[1]):
+            continue  # 0, whatever the parameters are
+        if maker.node.op.name != "stop_gradient":
+            values += maker.inputs
+    return False
+
+
+def _computed_from(flow: Flow, value: Value, source: Value) -> bool:
+    seen, values = {value}, [value]
+    while values:
+        found = values.pop()
+        if found is source:
+            return True
+        maker = flow.makers.get(found)
+        new = [v for v in maker.inputs if v not in seen] if maker is not None else []
+        seen.update(new)
+        values += new
+    return False
+
+
+def _holds_parameter(item: FlatNode) -> bool:
+    layer, paths = item.node.layer, getattr(item.node.op, "paths", ())
+    return bool(paths) or (layer is not None and any(p.trainable for p in layer.parameters.values()))
+
+
+def _word_train(training: Training) -> Span:
+    start = training.span
+    return Span(start.path, start.line, start.column, start.line, start.column + len("train"))
 
 
 def _loss(flow: Flow, item: FlatNode) -> None:
@@ -135,6 +201,15 @@ def _rate(flow: Flow, group: Group) -> None:
     word = "large" if lr > high else "small"
     message = f"a learning rate of {show(lr)} is very {word} for {name}"
     flow.warn("W0404", group.span, message, help=f"common with {name}: {_COMMON[name]}")
+
+
+def _warmup(flow: Flow, group: Group, steps: object) -> None:
+    """A warm-up that the run does not outlast."""
+    warmup = getattr(group.optimizer.lr, "warmup", None) if group.optimizer is not None else None
+    if group.span is None or not isinstance(steps, int) or not isinstance(warmup, int | float) or warmup < steps:
+        return
+    message = f"a warm-up of {show(warmup)} steps, and the run has {steps:,}"
+    flow.warn("W0409", group.span, message, help="the rate rises to the end: a shorter warmup, or more steps")
 
 
 def _first(schedule: Schedule) -> float | None:

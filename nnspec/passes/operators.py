@@ -6,6 +6,7 @@ from typing import Any
 
 from nnspec.diagnostics import Label
 from nnspec.ir.graph import Value
+from nnspec.ops import registry
 from nnspec.ops.base import Op
 from nnspec.passes import numbers
 from nnspec.passes.numbers import NumberError, is_number, kind_of
@@ -29,7 +30,8 @@ class Operators(Settings):
             count = len(value.values)
             self.error("E0227", node, f"{what} gives {count} tensors, one is expected", help="name them: a, b = ...")
         else:
-            self.error("E0223", node, f"{what} is {kind_of(value)}, a tensor is expected", help=_layer_help(value))
+            help = _tensors_of(node) or _layer_help(value)
+            self.error("E0223", node, f"{what} is {kind_of(value)}, a tensor is expected", help=help)
         return POISON
 
     def number(self, expr: nodes.Expr, scope: Scope, what: str) -> Any:
@@ -141,6 +143,16 @@ def operator_class(op: str) -> type[Op]:
         "not": arithmetic.Not,
         "neg": arithmetic.Neg,
     }[op]
+
+
+def _tensors_of(node: nodes.Expr) -> str:
+    """Help for a call of several tensors, of which one was left for `->` to give."""
+    first = node.steps[0].value if isinstance(node, nodes.Pipeline) else node
+    row = registry.lookup(first.callee.id) if isinstance(first, nodes.Call) else None
+    tensors = row.signature.tensors if row is not None else ()
+    if len(tensors) < 2 or row is None or row.signature.variadic:
+        return ""
+    return f"{row.name} takes {len(tensors)} tensors, here one is missing: {row.name}({', '.join(tensors)}, ...)"
 
 
 def _layer_help(value: Any) -> str:

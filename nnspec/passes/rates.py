@@ -10,7 +10,7 @@ from nnspec.ir.graph import Group, Parameter
 from nnspec.ops.base import Initialiser, ShapeError, require_fit
 from nnspec.optim import registry as optim
 from nnspec.optim.base import Optimizer
-from nnspec.passes.datablock import DataBlock
+from nnspec.passes.datafit import DataFit
 from nnspec.passes.formula import Unclear, compile_formula, mentions
 from nnspec.passes.numbers import NumberError, is_number, kind_of, show
 from nnspec.passes.scope import MISSING, POISON, Poisoned, Scope, Thunk
@@ -30,7 +30,7 @@ def last_match(path: str, patterns: Sequence[str]) -> int | None:
     return max(found, key=lambda k: (patterns[k] != "*", k), default=None)
 
 
-class Rates(DataBlock):
+class Rates(DataFit):
     def _groups(self, entries: list[nodes.Entry], lets: Scope) -> tuple[Group, ...]:
         """The groups, the plain one first: the last that matches a path counts."""
         listed = [e for e in entries if e.key.id == "optimizer"]
@@ -45,7 +45,7 @@ class Rates(DataBlock):
             if entry.pattern is not None:
                 self.require_match(pattern, entry.pattern)
             if isinstance(entry.value, nodes.Name) and entry.value.id == "frozen":
-                groups.append(Group(pattern, None))
+                groups.append(Group(pattern, None, entry.value.span))
                 continue
             optimizer = self._optimizer(entry.value, lets)
             if isinstance(optimizer, Optimizer):

@@ -19,6 +19,7 @@ from nnspec.passes.resolve_train import SettingsChecker
 from nnspec.suggest import did_you_mean
 from nnspec.syntax import nodes
 
+_FIRST_SPEC = "a spec has at least one model, as in model Line { input x: float32[1]; output y = x -> dense(1) }"
 Declared = nodes.Let | nodes.Block | nodes.Model
 
 
@@ -28,6 +29,9 @@ def resolve(program: Program, reporter: Reporter) -> None:
     for file in program.files.values():
         _File(program, file, reporter, lost).check()
     poison_broken(program, lost)
+    if not (program.main.declarations or reporter.failed):
+        path = program.main.path
+        reporter.error("E0504", Span(path, 1, 1, 1, 1), "the spec is empty", help=_FIRST_SPEC)
 
 
 class _File:
@@ -36,6 +40,7 @@ class _File:
     def __init__(self, program: Program, file: nodes.File, reporter: Reporter, lost: Lost) -> None:
         self.program, self.file, self.reporter, self.lost = program, file, reporter, lost
         self.shown: dict[int, Names] = {}  # by id of a model: what its train block sees
+        self.twice: set[tuple[str, str]] = set()  # data and train blocks of which there are two, with their model
         self.models = [d for d in file.declarations if isinstance(d, nodes.Model)]
         self.named: dict[str, list[nodes.Model]] = {}
         for model in self.models:
@@ -79,6 +84,7 @@ class _File:
                     title = f"{word} {name}".strip()
                     help = "join them, or say which model each is for: " + f"{word} Name {{ ... }}"
                     label = Label(attached[word, name], "first here")
+                    self.twice.add((word, name))
                     self.error("E0204", declaration, f"there are two {title} blocks", span, help, label)
                 attached.setdefault((word, name), span)
 
@@ -151,6 +157,8 @@ class _File:
                 d.model.id for d in self.file.declarations if isinstance(d, type(declaration)) and d.model is not None
             }
             models = [m for m in models if m.name.id not in own] or models
+        own_name = declaration.model.id if declaration.model is not None else ""
+        checker.twice = (word, own_name) in self.twice
         if isinstance(declaration, nodes.Data):
             checker.data(declaration)
         elif declaration.model is not None and not models:

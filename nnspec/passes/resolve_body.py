@@ -40,13 +40,15 @@ class BodyChecker(CallChecker):
         names = self.head(declared.settings, ())
         self.statements(declared.body, names)
         if declared.body.result is not None:
-            self.kind(declared.body.result, names)
+            kind = self.kind(declared.body.result, names)
             help = "name the result: output y = ..., or join it to the line above with ->"
+            message = f"the model {declared.name.id} says its results with `output`"
+            if kind in LAYERS:
+                message = "a layer on a line of its own gets no tensor"
+                help = "join it to the line above with ->"
             if declared.body.statements:  # which this line may be meant to go on
                 poison(self.program, declared.body.statements[-1])
-            self.error(
-                "E0212", declared.body.result, f"the model {declared.name.id} says its results with `output`", help=help
-            )
+            self.error("E0212", declared.body.result, message, help=help)
         elif not (_has_output(declared) or any(self.lost.word(self.path, w) for w in ("output", "outputs", "return"))):
             help = "add a line such as output y = x -> dense(1)"
             if "output" in names.known:

@@ -310,7 +310,10 @@ class CallChecker(Checker):
             return self.kind(e, names, free=True)
         if signature is None:
             help = did_you_mean(name, tables.initialiser_names(), f"known: {', '.join(tables.initialiser_names())}")
-            return self.error("E0218", e, f"unknown initialiser {name}", help=help)
+            message = (
+                f"{name} is a layer, not an initialiser" if self.signature(name) else f"unknown initialiser {name}"
+            )
+            return self.error("E0218", e, message, help=help)
         if isinstance(e, nodes.Call):
             self.apply(e, signature, names, False)
         elif signature.required():

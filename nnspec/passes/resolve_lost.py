@@ -25,6 +25,7 @@ class Lost:
         unsettled: frozenset[str],
     ) -> None:
         self.lines, self.words, self.blind, self.unsettled = lines, words, blind, unsettled
+        self.blamed: set[int] = set()  # by id: `let`s whose value was reported where one was read
 
     def may_hold(self, path: str, name: str) -> bool:
         return not name or path in self.blind or self.word(path, name)

@@ -25,6 +25,7 @@ class NameChecker:
         self.kinds: dict[int, str] = {}  # by id of the node: every expression is checked once
         self.depth = 0
         self.lost = lost
+        self.place = "model"  # or "block": what is checked stands in its body
         self.around: tuple[Span, ...] = ()  # the declarations whose names are seen
         self.missed: set[tuple[str, tuple[Span, ...], str]] = set()  # unknown names, by the declaration that reads them
         self.braces = 0  # of `if` and `for` around what is checked
@@ -44,6 +45,11 @@ class NameChecker:
             self.program.poisoned.add(id(node))
             if self.lost.broken(span or node.span) or any(isinstance(part, nodes.Poison) for part in parts(node)):
                 return ANY
+            if code == "E0207" and isinstance(node, nodes.Name) and (let := self.program.let(self.path, node.id)):
+                if id(let) in self.lost.blamed:
+                    return ANY  # its value is what is wrong, wherever it is read
+                self.lost.blamed.add(id(let))
+                labels = (*labels, Label(let.value.span, f"the value of {node.id}"))
             self.reporter.error(code, span or node.span, message, labels=labels, help=help)
         return ANY
 
@@ -126,6 +132,8 @@ class NameChecker:
             return self.error(
                 "E0206", e, f"{e.id} is not known outside the braces that made it", labels=(label,), help=help
             )
+        if elsewhere := self.stands_elsewhere(e.id, step):
+            return self.error("E0202" if step else "E0201", e, elsewhere[0], help=elsewhere[1])
         lets = self.program.names(self.path, nodes.Let)
         layers = self.callables() + names.all_names(LAYER, INSTANCE, ANY)
         if step:
@@ -141,6 +149,38 @@ class NameChecker:
             return self.silence(e)  # one definition is missing, however often it is read
         self.missed.add(place)
         return self.error("E0201", e, f"unknown name {e.id}", help=help or self.own_names(names, e.id))
+
+    def stands_elsewhere(self, name: str, step: bool) -> tuple[str, str] | None:
+        """Message and help for a name that means something, but not here."""
+        if name == "None":
+            return (
+                "there is no None",
+                "leave it out: what is not said has its default, and the batch axis is never written",
+            )
+        if kind := tables.other_kind(name):
+            uses = {
+                "an initialiser": f"as in dense(10, weight_init = {name})",
+                "an optimizer": f"as in train {{ optimizer = {name}(...) }}",
+                "a schedule": f"in place of a rate: adam({name}(1e-3))",
+                "a metric": f"as in train {{ metrics = [{name}] }}",
+            }
+            return f"{name} is {kind}, not a {'layer' if step else 'value'}", uses[kind]
+        if self.place == "block" and (model := self.owner(name)):
+            help = (
+                f"a block sees its own tensors and settings: let it take {name}, as in block Name(x, {name}) {{ ... }}"
+            )
+            return f"{name} belongs to the model {model}", help
+        return None
+
+    def owner(self, name: str) -> str:
+        """The model of this file whose body makes a name, "" for none."""
+        file = self.program.files.get(self.path)
+        for model in (d for d in (file.declarations if file else ()) if isinstance(d, nodes.Model)):
+            for statement in model.body.statements:
+                made = [getattr(statement, "name", None), *getattr(statement, "names", ())]
+                if any(isinstance(part, nodes.Name) and part.id == name for part in made):
+                    return model.name.id
+        return ""
 
     def own_names(self, names: Names, name: str) -> str:
         own = names.all_names()

@@ -145,6 +145,17 @@ def initialiser_names() -> tuple[str, ...]:
     return tuple(ops.initialisers())
 
 
+def other_kind(name: str) -> str:
+    """What a name of another table stands for, as "an initialiser"; "" for one that is in none."""
+    tables = (
+        ("an initialiser", initialiser_names),
+        ("an optimizer", optimizer_names),
+        ("a schedule", schedule_names),
+        ("a metric", metric_names),
+    )
+    return next((kind for kind, names in tables if name in names()), "")
+
+
 def optimizer_names() -> tuple[str, ...]:
     return tuple(optim.optimizers())
 
@@ -166,7 +177,7 @@ def is_word_or_table_name(name: str) -> bool:
     Asked only about names that are nothing else, because it reads every op.
     """
     if not _words:
-        _words.update(("uniform", "log_uniform", "none", "same", "frozen", "standard", "minmax", "full"))
+        _words.update(("uniform", "log_uniform", "none", "same", "frozen", "standard", "minmax", "full", "loss"))
         _words.update(initialiser_names(), optimizer_names(), schedule_names(), metric_names())
         for op in ops.names():
             signature = of_op(op)

@@ -16,6 +16,7 @@ class SettingsChecker(BodyChecker):
     """Checks the entries of one `data` or `train` block."""
 
     where = "train"
+    twice = False  # there is another block of this kind for the model: what one lacks the other may hold
 
     # ------------------------------------------------------------ keys
 
@@ -66,18 +67,20 @@ class SettingsChecker(BodyChecker):
             help = "epochs counts passes over the training part, steps counts updates: leave one out"
             self.error("E0403", given["steps"], "epochs and steps are both given", labels=(label,), help=help)
         present = _meant(block.entries, keys.TRAIN_KEYS)
-        if not ("minimize" in present or self.lost.word(self.path, "minimize")):
-            span = Span(
-                block.span.path, block.span.line, block.span.column, block.span.line, block.span.column + len("train")
-            )
+        self.word = _start(block.span, "train")
+        if self.twice and "minimize" not in present:
+            self.silence(block)
+        if not ("minimize" in present or self.twice or self.lost.word(self.path, "minimize")):
             target = next(
                 (s.name.id for m in models for s in m.body.statements if isinstance(s, nodes.Target)), "label"
             )
             output = next((s.name.id for m in models for s in m.body.statements if isinstance(s, nodes.Output)), "y")
             help = f"add a line such as minimize = mse({output}, {target})"
-            self.error("E0404", block, "train does not say what to minimize", help=help, span=span)
-        if "optimizer" not in present:
+            self.error("E0404", block, "train does not say what to minimize", help=help, span=self.word)
+        if "optimizer" not in present and not self.twice:
             self.lacks_optimizer(entries)
+        elif "optimizer" not in {e.key.id for e in entries} and "minimize" in given:
+            self.silence(given["minimize"].key)  # what was meant to be one is reported
         for entry in entries:
             self.train_entry(entry, names)
 
@@ -87,7 +90,7 @@ class SettingsChecker(BodyChecker):
             self.silence(first)
         elif first is not None:
             help = "add a line such as optimizer = sgd(0.1)"
-            self.error("E0404", first, "train does not say which optimizer to use", help=help)
+            self.error("E0404", first, "train does not say which optimizer to use", help=help, span=self.word)
 
     def train_entry(self, entry: nodes.Entry, names: Names) -> None:
         key, value = entry.key.id, entry.value
@@ -143,7 +146,10 @@ class SettingsChecker(BodyChecker):
             if isinstance(e, nodes.Call):
                 self.arguments(e, names, free=True)
             span = e.callee.span if isinstance(e, nodes.Call) else e.span
-            self.error("E0406", e, f"unknown optimizer {name}", help=help, span=span)
+            message = f"unknown optimizer {name}"
+            if name in tables.schedule_names():
+                message, help = f"{name} is a schedule, not an optimizer", f"in place of a rate: sgd({name}(...))"
+            self.error("E0406", e, message, help=help, span=span)
         elif isinstance(e, nodes.Call):
             self.rates(e, names)
             self.apply(e, signature, names, False)
@@ -244,10 +250,8 @@ class SettingsChecker(BodyChecker):
             else:
                 self.plain(value, keys.DATA_KEYS[key], key, names)
         given = _meant(block.entries, keys.DATA_KEYS)
-        if not (given & {"source", "train"} or self.lost.word(self.path, "source")):
-            span = Span(
-                block.span.path, block.span.line, block.span.column, block.span.line, block.span.column + len("data")
-            )
+        if not (given & {"source", "train"} or self.twice or self.lost.word(self.path, "source")):
+            span = _start(block.span, "data")
             help = 'add a line such as source = csv("file.csv")'
             self.error("E0404", block, "data does not say where examples come from", help=help, span=span)
 
@@ -272,6 +276,9 @@ class SettingsChecker(BodyChecker):
             self.error("E0523", e, f"unknown source {name}", help=help, span=e.callee.span)
         elif not isinstance(e, nodes.Name) or self.look(name, names) is None:
             kind = STRING if isinstance(e, nodes.String) else ANY
+            if name in keys.SOURCES:
+                self.error("E0523", e, f"{name} does not say what to read", help=f"as in {keys.EXAMPLES[name]}")
+                return
             help = (
                 f'csv("{e.value}") reads a csv file'
                 if isinstance(e, nodes.String)
@@ -311,6 +318,11 @@ class SettingsChecker(BodyChecker):
         seen = f"train sees {', '.join(known[:12])}; " if known else ""
         help = help or f"{seen}declare it in the model, as in target {e.id}: ..., or above it, as in let {e.id} = ..."
         return self.error("E0414", e, f"train cannot see {e.id}", help=help)
+
+
+def _start(span: Span, word: str) -> Span:
+    """The word that a block begins with."""
+    return Span(span.path, span.line, span.column, span.line, span.column + len(word))
 
 
 def _meant(entries: tuple[nodes.Entry, ...], table: dict[str, keys.Key]) -> set[str]:

@@ -63,6 +63,7 @@ class TrainBlock(Measures):
                 if not isinstance(value, Poisoned):
                     settings[key] = value
         self._require_batches(entries, settings)
+        self._require_watched(entries, settings, metrics)
         minimized = [e for e in entries if e.key.id == "minimize"]
         if not minimized:
             self.error("E0404", block, "train does not say what to minimize")
@@ -85,6 +86,23 @@ class TrainBlock(Measures):
             self.error("E0420", entry, message, help=help)
         elif all(field.role == "noise" for field in self.graph.fields) and not self.incomplete:
             self.error("E0420", entry, "accumulate adds up batches, and a model without input or target has none")
+
+    def _require_watched(
+        self, entries: list[nodes.Entry], settings: dict[str, object], metrics: tuple[Metric, ...]
+    ) -> None:
+        """`stop = patience(n, name)` names the objective or a metric of the run."""
+        stop = settings.get("stop")
+        words = (
+            [v for v in (*stop.args, *stop.kwargs.values()) if isinstance(v, str)]
+            if isinstance(stop, CallValue)
+            else []
+        )
+        known = list(dict.fromkeys(["loss", *(m.name for m in metrics)]))
+        for word in words:
+            if not any(word == name or (word.startswith(f"{name}_") and name != "loss") for name in known):
+                entry = next(e for e in entries if e.key.id == "stop")
+                help = did_you_mean(word, known, f"known: {', '.join(known)}; metrics = [{word}] would add it")
+                self.error("E0405", entry.value, f"stop watches {word}, which is no metric of the run", help=help)
 
     def _require_cover(self, objectives: list[Objective], entries: list[nodes.Entry]) -> None:
         """Every trained parameter has an objective, and every objective parameters: the last match counts."""

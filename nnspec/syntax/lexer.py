@@ -46,6 +46,7 @@ _MASTER = re.compile(
 )
 _LABEL = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_]*)?(?:\{[^{}\n\"#]*\}[A-Za-z0-9_]*)+[ \t]*:")
 _LABEL_TEXT = re.compile(r"[A-Za-z0-9_]+")
+_BARE_POINT = re.compile(r"\.(?![.\w])")
 _TAIL = re.compile(r"\w*")
 _DIGITS = re.compile(r"[0-9]+(?:_[0-9]+)*(?:\.[0-9]+(?:_[0-9]+)*)?(?:[eE][+-]?[0-9]+)?")
 _AFTER_NUMBER = ",)] \n"
@@ -204,10 +205,9 @@ class _Scanner:
         tail = rest.group() if rest else ""
         if tail in ("e", "E") and self.text[end + 1 : end + 2] in ("+", "-", "\u2212", "\u2013"):
             tail += self.text[end + 1]
-        if not tail and self.text[end : end + 1] == "." and self.text[end + 1 : end + 2] != ".":
-            self.problems.error(
-                "E0107", self._at(begin, len(word) + 1), f"`{word}.` is not a number", f"write `{word}.0`"
-            )
+        if not tail and "." not in word and _BARE_POINT.match(self.text, end):
+            place = self._at(begin, len(word) + 1)
+            self.problems.error("E0107", place, f"`{word}.` is not a number", f"write `{word}.0`")
             self._put("NUMBER", word, begin, len(word) + 1)
             return end + 1
         digits = word.replace("_", "")
