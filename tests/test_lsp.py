@@ -32,6 +32,7 @@ train {
     minimize = cross_entropy(logits, label)
     optimizer = adam(1e-3)
     epochs = 2
+    batch = 16
 }
 """
 
