@@ -9,6 +9,10 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_ENABLE_COMPILATION_CACHE", "false")  # tests write nothing into a user's folders
+# XLA takes a third less time to compile a program that runs a few times. What users run, commands and examples, is
+# tested as they run it: `process` and test_examples.py ask for all optimisations.
+QUICK_JAX = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "true"}
+os.environ.update(QUICK_JAX)
 
 import importlib.util
 import subprocess
@@ -74,7 +78,8 @@ def process() -> Callable[..., Result]:
 
     def call(*arguments: object, cwd: Path = ROOT, env: dict[str, str] | None = None) -> Result:
         command = [sys.executable, "-m", "nnspec", *map(str, arguments)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
+        given = {name: value for name, value in os.environ.items() if name not in QUICK_JAX}
+        environment = {**given, "PYTHONPATH": str(ROOT), **(env or {})}
         done = subprocess.run(
             command, cwd=cwd, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300
         )

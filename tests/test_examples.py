@@ -22,13 +22,13 @@ import importlib.util
 import re
 import shlex
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from conftest import EXAMPLES, Result
+from conftest import EXAMPLES, QUICK_JAX, Result
 
 import nnspec
 from nnspec.compiler import Spec
@@ -136,6 +136,20 @@ def test_it_checks_without_a_warning(path: Path) -> None:
     assert found.specs, "an example has a model"
 
 
+@pytest.fixture
+def _as_users_run_it() -> Iterator[None]:
+    """XLA with all its optimisations, which other tests do without."""
+    if importlib.util.find_spec("jax") is None:
+        yield
+        return
+    import jax
+
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)
+
+
+@pytest.mark.usefixtures("_as_users_run_it")
 @pytest.mark.parametrize(("path", "model"), models(smaller=False))
 def test_backends_agree_in_float64(path: Path, model: str, backends: tuple[str, ...]) -> None:
     spec = nnspec.load(path, model=model)
@@ -172,7 +186,7 @@ def test_a_large_network_agrees_in_a_smaller_size(path: Path, model: str, proces
     commands = _verifying(path)
     own = [command for command in commands if (_options(command, "--model") or [last]) == [model]]
     for command in own:
-        result = process(*command.words)
+        result = process(*command.words, env=QUICK_JAX)
         assert result.code == 0, result.err
     if not own:
         settings = dict(setting.split("=", 1) for setting in _options(commands[0], "--set"))
