@@ -154,14 +154,14 @@ WEIGHTS = {
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_layer_that_stops_is_told_at_its_line(backend: str, optimize: int, tmp_path: Path) -> None:
     opened = Opened(tmp_path, backend, optimize)
-    for path, comment in WEIGHTS.items():
+    for number, (path, comment) in enumerate(WEIGHTS.items(), optimize):
         opened.driver = opened.open()
         opened.misshape(path)
-        for error in (opened.step(), opened.predict(8, 6)):
-            (found,) = error.diagnostics
-            assert (found.code, found.span.line) == ("E0602", line_of(comment)), (path, str(error))
-            assert found.message.startswith("dense"), found.message
-            assert str(error.__cause__).split("\n")[0].strip() in found.message
+        error = opened.step() if number % 2 else opened.predict(8, 6)
+        (found,) = error.diagnostics
+        assert (found.code, found.span.line) == ("E0602", line_of(comment)), (path, str(error))
+        assert found.message.startswith("dense"), found.message
+        assert str(error.__cause__).split("\n")[0].strip() in found.message
 
 
 @pytest.mark.parametrize("optimize", [0, 1])
@@ -264,6 +264,32 @@ def test_backpropagation_of_a_framework_names_the_model(tmp_path: Path) -> None:
     assert (found.code, found.span.line) == ("E0602", line_of("model"))
     assert found.message == "Net stopped in PyTorch: the slope is lost somewhere"
     assert "in backpropagation (emitted.py:" in found.labels[0].text
+
+
+@pytest.mark.jax
+def test_bprop_in_jax_knows_the_line_of_fprop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import jax
+    import jax.numpy as jnp
+
+    def broken(x: Any, gradient: Any) -> Any:
+        raise RuntimeError("the slope is lost somewhere")
+
+    tanh = jnp.tanh
+    lost = jax.custom_vjp(lambda x: tanh(x))
+    lost.defvjp(lambda x: (tanh(x), x), broken)
+    monkeypatch.setattr(jnp, "tanh", lost)
+    (found,) = Opened(tmp_path, "jax").step().diagnostics
+    assert found.span.line == line_of("body")
+    assert found.message == "tanh stopped in JAX: the slope is lost somewhere"
+
+
+@pytest.mark.torch
+def test_torchs_compiler_names_the_line_in_its_message(tmp_path: Path) -> None:
+    opened = Opened(tmp_path, "torch", choices=(Choice("step", "compile", ""),))
+    opened.misshape("outer1.inner1.dense1.weight")
+    (found,) = opened.step().diagnostics
+    assert found.span.line == line_of("inner")
+    assert found.message.startswith("dense stopped in PyTorch: a and b must have same reduction dim")
 
 
 THREADS = """

@@ -22,6 +22,7 @@ from nnspec.backends.tracing import (
     Traced,
     callers,
     in_files,
+    place_at,
     place_of,
     span_of,
     traced,
@@ -50,7 +51,9 @@ _MEMORY = re.compile(
 )
 _DEVICE = ("JaxRuntimeError", "XlaRuntimeError", "AcceleratorError")  # of compiled code, which has no frames
 _CHECK = re.compile(r"^\[enforce fail at [^\]]*\][^.]*\. ")  # a line of torch's own source, before what it says
-_PLACES = re.compile(r'File "([^"]+)"(?:, line |:)(\d+)')
+# A frame in a message: the file, the line, and where Python wrote them the columns under the text of the line.
+_FRAME = re.compile(r'File "([^"]+)", line (\d+)[^\n]*(?:\n( *)\S[^\n]*\n( *)(\^+))?')
+_COMPILER = re.compile(r"got \w+\(['\"](.+?)['\"]\)")  # what stopped torch's compiler, in its own account
 
 
 class RunError(SpecError):
@@ -146,21 +149,29 @@ def is_out_of_memory(error: BaseException) -> bool:
 def explained(error: Exception, origin: Origin, files: set[str]) -> RunError | None:
     """The error as the spec's author should read it; None where emitted code had no part in it."""
     error = _of_the_team(error)
-    steps = list(_steps(error.__traceback__))
-    own = [step for step in steps if step.tb_frame.f_code.co_filename in files]
+    own = [step for step in _steps(error.__traceback__) if step.tb_frame.f_code.co_filename in files]
     memory = is_out_of_memory(error)
     if not (own or memory or type(error).__name__ in _DEVICE):
         return None
     file = _map(origin, files)
-    trail = [(step, place_of(file, step)) for step in own] if file is not None else []
-    places = [(step, place) for step, place in trail if place is not None]
-    if places:
-        found = _at_place(error, origin, places, steps)
+    for source in (error, error.__cause__):  # JAX gives an error of bprop the frames of fprop as its cause
+        steps = list(_steps(source.__traceback__)) if source is not None else []
+        places = _places(steps, file, files)
+        if places:
+            found = _at_place(error, origin, places, steps)
+            break
     else:
         found = _at_line(error, origin, file, files) or _at_model(error, origin, own, file)
     if memory:
         found = found.replace(code="E0603", help=_MEMORY_HELP)
     return RunError((found,), dict(origin.sources))
+
+
+def _places(steps: list[TracebackType], file: Traced | None, files: set[str]) -> list[tuple[TracebackType, Place]]:
+    """The steps of the spec at which the frames of the emitted file were, from outside."""
+    own = [step for step in steps if step.tb_frame.f_code.co_filename in files] if file is not None else []
+    found = [(step, place_of(file, step)) for step in own if file is not None]
+    return [(step, place) for step, place in found if place is not None]
 
 
 _HELP = (
@@ -233,17 +244,19 @@ def _given(uses: list[Use], place: Place, step: TracebackType) -> str:
 
 
 def _at_line(error: Exception, origin: Origin, file: Traced | None, files: set[str]) -> Diagnostic | None:
-    """By the lines of the emitted file that a message names: JAX keeps those of fprop for errors of bprop, torch's
-    compiler those of the code that it compiles."""
-    if file is None:
-        return None
-    texts = [str(error), *(str(e) for e in (error.__cause__, error.__context__) if e is not None)]
-    numbers = [int(line) for text in texts for path, line in _PLACES.findall(text) if path in files]
-    item = next((file.lines[n][-1].item for n in reversed(numbers) if n in file.lines), None)
-    if item is None:
-        return None
-    message = f"{words_of(item)} {_ended(error)} in {TITLES[origin.backend]}: {_words(error)}"
-    return Diagnostic("E0602", message, span_of(item), (), _HELP)
+    """By the lines of the emitted file that a message names, as torch's compiler does for the code that it compiles."""
+    for path, line, indent, space, carets in reversed(_FRAME.findall(str(error)) if file is not None else ()):
+        if file is None or path not in files:
+            continue
+        number = int(line)
+        text = file.text.split("\n")[number - 1]
+        column = len(space) - len(indent) + len(text) - len(text.lstrip())
+        end = column + len(carets) - 1  # torch's compiler sometimes draws one too many
+        place = place_at(file, number, (number, number, column, end) if carets else None)
+        if place is not None:
+            message = f"{words_of(place.item)} {_ended(error)} in {TITLES[origin.backend]}: {_words(error)}"
+            return Diagnostic("E0602", message, span_of(place.item), (), _HELP)
+    return None
 
 
 def _at_model(error: Exception, origin: Origin, own: list[TracebackType], file: Traced | None) -> Diagnostic:
@@ -280,7 +293,8 @@ def _ended(error: Exception) -> str:
 def _words(error: Exception) -> str:
     """The first line of what the framework says, with the kind of error where that line does not explain itself."""
     first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    first = _CHECK.sub("", first)
+    inside = _COMPILER.search(str(error)) if type(error).__name__ == "TorchRuntimeError" else None
+    first = inside[1] if inside is not None else _CHECK.sub("", first)
     if len(first) > LONGEST:
         first = first[:LONGEST] + " ..."
     return first if len(first.split()) > 2 else f"{type(error).__name__}{': ' if first else ''}{first}"

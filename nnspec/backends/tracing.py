@@ -54,13 +54,20 @@ def traced(graph: Graph, backend: str, options: Options) -> Traced:
 
 def place_of(file: Traced, step: TracebackType) -> Place | None:
     """The step that a frame of the emitted file was at."""
-    parts = file.lines.get(step.tb_lineno)
+    line, end_line, column, end_column = _position(step)
+    if line is None or end_line is None or column is None or end_column is None:
+        return place_at(file, step.tb_lineno, None)
+    return place_at(file, step.tb_lineno, (line, end_line, column, end_column))
+
+
+def place_at(file: Traced, number: int, position: tuple[int, int, int, int] | None) -> Place | None:
+    """The step on a line; `position` are the first and last line and column of the part of it that is meant."""
+    parts, statement = file.lines.get(number), _statement_at(file.text, number)
     if not parts:
         return None
-    line, end_line, column, end_column = _position(step)
-    statement = _statement_at(file.text, step.tb_lineno)
-    if None in (line, end_line, column, end_column) or statement is None:
+    if position is None or statement is None:
         return Place(parts[-1].item)
+    line, end_line, column, end_column = position
     stretch = (line, column), (end_line, end_column)
     found = [(node, part) for node, part in _matched(statement, parts) if _covers(node, stretch)]
     if not found:
