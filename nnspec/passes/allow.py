@@ -55,7 +55,7 @@ def _check_code(code: str, line: str, start: Span, reporter: Reporter) -> None:
     warnings = [known for known in CODES if known.startswith("W")]
     if code in warnings:
         return
-    column = line.rfind(code) + 1 if code else line.find("allow") + 1
+    column = line.find(code, line.find("allow")) + 1
     span = start.replace(column=column, end_column=column + max(1, len(code)))
     help = "errors cannot be silenced" if code in CODES else did_you_mean(code, warnings)
     message = f"there is no warning {code or 'without a code'}"

@@ -151,7 +151,8 @@ def _quotient(left: Scalar, right: Scalar) -> Any:
         _no_fraction(left, right)
         whole = divide_exactly(left, right)  # type: ignore[arg-type]  # no float is left
         if whole is None:
-            raise NumberError(f"{left} / {right} is not whole for every size", f"({left}) // {right} rounds down")
+            above = str(left) if str(left).isidentifier() else f"({left})"
+            raise NumberError(f"{left} / {right} is not whole for every size", f"{above} // {right} rounds down")
         return whole
     if isinstance(left, int) and isinstance(right, int) and left % right == 0:
         return left // right

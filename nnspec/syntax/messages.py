@@ -102,8 +102,8 @@ def _special(parser: Parser, token: Token, expected: set[str], repair: Repair | 
         return "E0101", f"there is no `{word}`", FOREIGN_WORDS[word]
     if kind == "=" and parser.last.text in ("+", "-", "*", "/"):
         return "E0101", f"there is no `{parser.last.text}=`: a name stands for one thing", "give the result a new name"
-    if parser.last.text == "%" and kind in (",", "]", ")"):
-        return "E0101", "`%` is the remainder of a division, not a percentage", "write a share as in `0.8`"
+    if parser.last.text == "%" and kind in (",", "]", ")", "_NEWLINE", "$END"):
+        return "E0101", *_share(parser)
     if kind == "//":
         return "E0104", "`//` begins no comment", "a comment begins with `#`"
     if kind == ":" and header(parser) == "output":
@@ -130,6 +130,15 @@ def _special(parser: Parser, token: Token, expected: set[str], repair: Repair | 
         help = "a shape is asserted as in `-> : [16, 5, 5]`; a label has its name before `:`"
         return "E0101", f"expected `[` after `:`, found {_found(token)}", help
     return None
+
+
+def _share(parser: Parser) -> tuple[str, str]:
+    """Message and help for `80%`."""
+    number = parser.tokens[parser.position - 2]
+    if number.type != "NUMBER":
+        return "`%` is the remainder of a division, not a percentage", "write a share as in `0.8`"
+    message = f"`{number.text}%` is no share: `%` is the remainder of a division"
+    return message, f"write `{float(number.text) / 100:g}` in place of `{number.text}%`"
 
 
 def _dotted(parser: Parser) -> str:
@@ -258,6 +267,8 @@ def _found(token: Token) -> str:
 def _help(token: Token, before: Token | None, expected: set[str], repair: Repair | None) -> str:
     if token.type == ">" and before is not None and before.type == "-":
         return "write `->` without a space"
+    if token.type == "==" and "=" in expected:
+        return "write `=` in place of `==`"
     if repair is None:
         return _juxtaposed(token, before, expected)
     how, kinds = repair
