@@ -116,3 +116,13 @@ def test_other_backends_say_the_same(tmp_path: Path, backend: str) -> None:
     assert caught.value.finding is not None
     assert caught.value.finding.span is not None
     assert caught.value.finding.span.line == line
+
+
+@pytest.mark.torch
+def test_a_run_that_numpy_has_no_form_of_still_ends_in_words(tmp_path: Path) -> None:
+    spec_of("log", tmp_path / "net.nn")
+    text = (tmp_path / "net.nn").read_text().replace("batch = 8;", "batch = 8; precision = bfloat16;")
+    (tmp_path / "net.nn").write_text(text)
+    with pytest.raises(Diverged) as caught:
+        train(nnspec.load(tmp_path / "net.nn"), "torch", run_dir=tmp_path / "run")
+    assert caught.value.finding is None

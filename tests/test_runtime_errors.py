@@ -284,6 +284,7 @@ def test_bprop_in_jax_knows_the_line_of_fprop(tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.torch
+@pytest.mark.filterwarnings("default")  # what torch's compiler says of itself
 def test_torchs_compiler_names_the_line_in_its_message(tmp_path: Path) -> None:
     opened = Opened(tmp_path, "torch", choices=(Choice("step", "compile", ""),))
     opened.misshape("outer1.inner1.dense1.weight")

@@ -95,6 +95,9 @@ class Guarded:
             raise found from error
 
     def __getattr__(self, name: str) -> Any:
+        """What a backend's driver has beyond the protocol."""
+        if name == "driver":  # it could not be made
+            raise AttributeError(name)
         return getattr(self.driver, name)
 
     def load(self, state: State) -> None:

@@ -66,6 +66,6 @@ def app() -> None:
       nnspec compile digits.nn --backend torch -o digits.py
       nnspec train digits.nn --backend numpy
 
-    Exit codes: 0 done, 1 errors in the spec, 2 usage or files, 3 a missing extra, 4 training
-    diverged or backends disagree, 130 stopped by Ctrl-C, 143 by SIGTERM.
+    Exit codes: 0 done, 1 errors in the spec, 2 usage or files, 3 a missing extra, 4 a run diverged,
+    stopped or ran out of memory, or backends disagree, 130 stopped by Ctrl-C, 143 by SIGTERM.
     """

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnspec.backends.base import Options
+from nnspec.backends.base import Options, Unsupported
 from nnspec.backends.tracing import Traced, span_of, traced, words_of
 from nnspec.backends.values import micro_batch
 from nnspec.record import Record
@@ -95,7 +95,7 @@ def explained(job: Job, loop: Loop, folder: Path, error: Diverged) -> Diverged:
     if error.step == 0:  # the weights that were given
         return error
     if isinstance(loop, Careful):
-        return _told(job, error, locate(job, loop.moment))
+        return _located(job, error, loop.moment)
     driver, saved = loop.driver, checkpoints.load(folder / "checkpoints" / "last")
     driver.load(saved.weights)
     driver.load_optimizer(saved.optimizer)
@@ -105,8 +105,15 @@ def explained(job: Job, loop: Loop, folder: Path, error: Diverged) -> Diverged:
     try:
         replay.run()
     except Diverged as again:
-        return _told(job, again, locate(job, replay.moment))
+        return _located(job, again, replay.moment)
     return error  # not met again: the backend does not compute the same twice
+
+
+def _located(job: Job, error: Diverged, moment: Moment) -> Diverged:
+    try:
+        return _told(job, error, locate(job, moment))
+    except Unsupported:  # NumPy, in which the step is traced, has no form of it
+        return error
 
 
 def locate(job: Job, moment: Moment) -> Finding:
