@@ -1,11 +1,19 @@
-"""Writes the TextMate grammar of editors/vscode from the compiler's tables: `python editors/generate.py`."""
+"""Writes the TextMate grammar of editors/vscode from the compiler's tables: `python editors/generate.py`.
+
+`python editors/generate.py --tokens FILE...` prints what the language server paints, which `vscode/grammar.mjs`
+compares with the grammar.
+"""
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 from nnspec.ir.types import DTYPES
+from nnspec.lsp.analysis import Syntax
+from nnspec.lsp.memory import Memory
+from nnspec.lsp.tables import CALLS
 from nnspec.ops import registry as ops
 from nnspec.optim import registry as optim
 from nnspec.passes.keys import DATA_KEYS, SOURCES, TRAIN_KEYS
@@ -36,7 +44,7 @@ def grammar() -> str:
         _rule("support.type.property-name.nn", rf"^\s*{_any({*TRAIN_KEYS, *DATA_KEYS})}(?=\s*(=|\(\"))"),
         _rule("variable.parameter.nn", r"[A-Za-z_]\w*(?=\s*=[^=])"),
         _rule("support.function.layer.nn", _any(ops.names())),
-        _rule("support.function.nn", _any({*ops.initialisers(), *ops.regularisers(), *SOURCES, *_training()})),
+        _rule("support.function.nn", _any({*ops.initialisers(), *ops.regularisers(), *SOURCES, *CALLS, *_training()})),
         _rule("constant.numeric.nn", r"\b\d[\d_]*(\.\d[\d_]*)?([eE][+-]?\d+)?"),
         _rule("keyword.operator.arrow.nn", "->"),
         _rule("keyword.operator.nn", r"\.\.|//|[=!<>]=|[-+*/%^<>=]"),
@@ -58,5 +66,18 @@ def _training() -> set[str]:
     return {*optim.optimizers(), *optim.schedules(), *optim.metrics()}
 
 
+def tokens(paths: list[str]) -> str:
+    """Texts with the kinds of their words as JSON: line, column (from 1), length, kind, whether nnspec declares it."""
+    found = []
+    for path in paths:
+        syntax = Syntax(path, Path(path).read_text(encoding="utf-8"), Memory(), {})
+        painted = [(line, column, length, kind, bool(bits & 2)) for line, column, length, kind, bits in syntax.painted]
+        found.append({"path": path, "text": syntax.text, "tokens": painted})
+    return json.dumps(found)
+
+
 if __name__ == "__main__":
-    GRAMMAR.write_text(grammar(), encoding="utf-8")
+    if sys.argv[1:2] == ["--tokens"]:
+        sys.stdout.write(tokens(sys.argv[2:]) + "\n")
+    else:
+        GRAMMAR.write_text(grammar(), encoding="utf-8")

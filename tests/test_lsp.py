@@ -115,6 +115,10 @@ def test_hover_tells_shape_cost_and_docs(client: Client, uri: str) -> None:
     assert "10,240 multiply-adds" in text
     assert "features of the output" in text
     assert "receptive field: all of image" in text
+    assert "- C1: x has at least one axis" in text
+    assert "\\*kernel" in client.at("hover", uri, *place(SPEC, "conv("))["contents"]["value"], (
+        "an asterisk, not italics"
+    )
     assert (
         "receptive field: 3 x 3 of image" in client.at("hover", uri, *place(SPEC, "Unit(width)"))["contents"]["value"]
     )
@@ -216,9 +220,22 @@ def test_outline_formatting_and_tokens(client: Client, uri: str) -> None:
     assert kinds["let", 0] == "keyword"
     assert kinds["Unit", 7] == "class"
     assert kinds["conv", 2] == "function"
+    assert kinds["minimize", 11] == kinds["epochs", 13] == "property"
     assert kinds["float32", 5] == "type"
     assert kinds["# how wide", 0] == "comment"
     assert kinds["width", 7] == "variable"
+
+
+def test_a_labelled_layer_is_painted_as_one(client: Client, tmp_path: Path) -> None:
+    text = "model M { input x: float32[3]; output y = x -> head: dense(2) }\n"
+    uri = client.open(tmp_path / "labelled.nn", text)
+    data = client.ask("textDocument/semanticTokens/full", textDocument={"uri": uri})["data"]
+    legend = client.abilities["semanticTokensProvider"]["legend"]["tokenTypes"]
+    column, kinds = 0, {}
+    for _, start, length, kind, _ in zip(*[iter(data)] * 5, strict=True):
+        column += start
+        kinds[text[column : column + length]] = legend[kind]
+    assert (kinds["float32"], kinds["head"], kinds["dense"]) == ("type", "property", "function")
 
 
 def test_positions_are_in_utf_16(client: Client, tmp_path: Path) -> None:

@@ -217,7 +217,7 @@ def test_no_answer_waits_for_an_analysis_and_none_stays_stale(tmp_path: Path) ->
     text, version = SPEC, 1
     uri = client.open(path, text)
     assert asked(client, uri, text)["hints"] == []
-    for _ in range(8):
+    for _ in range(5):
         gate.touch()
         diagnostics = client.diagnostics(uri, version)
         client.await_("workspace/inlayHint/refresh")

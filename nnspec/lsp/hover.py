@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from inspect import cleandoc
 
@@ -68,5 +69,20 @@ def _docs(syntax: Syntax, line: int, column: int) -> str:
     if known is None:
         return ""
     text, _, _ = cleandoc(known.doc).partition("Settings:")
-    settings = "\n".join(f"- `{s.name}`: {s.doc}" for s in known.signature.settings if s.doc) if known.signature else ""
-    return f"```nn\n{known.call}\n```\n\n{text.strip()}\n\n{settings}".strip()
+    settings = [f"- `{s.name}`: {_plain(s.doc)}" for s in known.signature.settings if s.doc] if known.signature else []
+    return "\n\n".join(filter(None, (f"```nn\n{known.call}\n```", _markdown(text), "\n".join(settings))))
+
+
+def _markdown(doc: str) -> str:
+    """A docstring: its rules (`C1: ...`) as a list, its shapes on a line of their own."""
+    return _RULE.sub(r"\n- \1", _SHAPES.sub(r"\n\n\1", _plain(doc.strip())))
+
+
+def _plain(text: str) -> str:
+    """Text in which nothing but its `code` means anything to Markdown."""
+    return "`".join(part if odd % 2 else _MARKUP.sub(r"\\\g<0>", part) for odd, part in enumerate(text.split("`")))
+
+
+_MARKUP = re.compile(r"\*|<(?=[a-z/!])")
+_RULE = re.compile(r"\n(C\d+(?:, C\d+)*:)")
+_SHAPES = re.compile(r"\n((?:Shapes|Canonical|Default initialiser):)")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nnspec.diagnostics import Reporter
+from nnspec.ir.types import DTYPES
 from nnspec.lsp.names import Names
-from nnspec.lsp.tables import layer, other
+from nnspec.lsp.tables import CALLS, layer, other
+from nnspec.passes.keys import DATA_KEYS, TRAIN_KEYS
 from nnspec.syntax.layout import arrange
 from nnspec.syntax.lexer import comments, scan
 from nnspec.syntax.tokens import KEYWORDS, RESERVED, Problems, Token
@@ -27,6 +29,8 @@ TYPES = (
 MODIFIERS = ("declaration", "defaultLibrary")
 Painted = tuple[int, int, int, str, int]  # line, column (from 1), length in code points, type, modifiers as bits
 
+_TYPES = frozenset({*DTYPES, "float64", "bfloat16"})
+_KEYS = frozenset({*TRAIN_KEYS, *DATA_KEYS})
 _OPERATORS = frozenset({"->", "+", "-", "*", "/", "//", "%", "^", "==", "!=", "<", "<=", ">", ">=", "=", ".."})
 _KINDS = {"block": "class", "model": "class", "layer": "function", "setting": "parameter"}
 
@@ -68,12 +72,12 @@ def _name(
     ahead = after.type if after is not None else ""
     if (token.line, token.column) in meanings:
         return meanings[token.line, token.column]
-    if ahead == ":":
+    if ahead == ":" or (token.text in _KEYS and (before is None or before.type in ("{", "_NEWLINE"))):
         return "property", 0
-    if before is not None and before.type == ":" and (ahead in ("[", "(") or token.text.endswith("32")):
+    if before is not None and before.type == ":" and token.text in _TYPES:
         return "type", 0b10
     if ahead == "=":
         return "parameter", 0
-    if layer(token.text) is not None or other(token.text) is not None or ahead == "(":
+    if layer(token.text) is not None or other(token.text) is not None or token.text in CALLS or ahead == "(":
         return "function", 0b10
     return "variable", 0

@@ -10,8 +10,13 @@ from nnspec.ops import registry as ops
 from nnspec.ops.signature import Signature, signature_of
 from nnspec.optim import registry as optim
 from nnspec.passes.keys import DATA_KEYS, SOURCES, TRAIN_KEYS
+from nnspec.passes.resolve_tables import BUILT_IN, NUMERIC, SELECTIONS
 from nnspec.record import Record
 from nnspec.views.wording import show
+
+FORMS = frozenset({"log_uniform", "patience", "gradient_below", "in_order", "folds", "crop"})
+"""Calls that stand for no layer and no setting: domains, rules to stop, ways to split, pictures changed."""
+CALLS = frozenset({*BUILT_IN, *NUMERIC, *SELECTIONS, *FORMS})
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
