@@ -89,6 +89,12 @@ class DataBlock(Bodies):
             else:
                 self.error("E0524", entry.value, "sklearn takes the name of a data set", help='as in sklearn("digits")')
             return False
+        if call.name in ("sklearn", "table") and len(call.args) != 1:
+            message = f"sklearn takes the name of one data set: {keys.EXAMPLES['sklearn']}"
+            if call.name == "table":
+                message = f"table takes one list of rows: {keys.EXAMPLES['table']}"
+            self.error("E0524", entry.value, message)
+            return False
         paths = keys.PATHS.get(call.name)
         if paths is not None and (not all(isinstance(a, str) for a in call.args) or len(call.args) not in paths):
             what = "takes paths in quotes" if max(paths) > 1 else "takes one path in quotes first"

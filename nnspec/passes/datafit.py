@@ -41,7 +41,8 @@ class DataFit(DataBlock):
         self._parts(spec, sources)
         self._normalized(spec, fields, sources)
         self._augmented(spec, fields)
-        self._watched(spec, sources)
+        if all(entry.key.id in keys.DATA_KEYS for entry in block.entries):  # one that is not may mean `split`
+            self._watched(spec, sources)
 
     # ------------------------------------------------------------ sources
 
@@ -91,7 +92,7 @@ class DataFit(DataBlock):
             self.error("E0531", where, message, help=f"declare {inputs[0].name}: float32[{found.numbers}]")
             return
         type = targets[0].value.type if targets else None
-        if type is None or type.shape:
+        if type is None or type.shape or self.overrides:  # with --set the classes may be those of other data
             return
         if type.dtype == "class" and not found.classes:
             message = f'sklearn("{name}") has a number to predict, {targets[0].name} is a class'

@@ -108,9 +108,8 @@ class Fields(Sharing):
         if not fits or not all(same(a, b) for a, b in zip(declared.shape, value.type.shape, strict=True)):
             node = self.frame.use or statement.span
             label = Label(statement.span, f"declared as {declared}")
-            self.error(
-                "E0303", node, f"{statement.name.id} of {self.frame.module.title} gets {value.type}", labels=(label,)
-            )
+            message = f"{statement.name.id} of {self.frame.module.title} is {declared}, here it gets {value.type}"
+            self.error("E0303", node, message, labels=(label,))
 
     def _settle(self, size: nodes.Expr, given: int | Dim, scope: Scope) -> None:
         """Solves `16 * H` against a given size for an open size that has no value yet."""

@@ -89,6 +89,10 @@ class Operators(Settings):
                 return self._no_arithmetic(expr, value)
         if isinstance(left, Value) or isinstance(right, Value):
             return self._tensor_binary(expr, left, right)
+        if expr.op in ("==", "!=") and isinstance(left, str) != isinstance(right, str):
+            kinds = f"{kind_of(left)} and {kind_of(right)}"
+            self.error("E0207", expr, f"`{expr.op}` compares {kinds}, which are never equal")
+            return POISON
         try:
             return numbers.binary(expr.op, left, right)
         except NumberError as error:

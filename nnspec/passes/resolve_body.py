@@ -259,7 +259,7 @@ class BodyChecker(CallChecker):
             if t.dtype in OTHER_FLOATS:
                 help = "write float32, the working float; precision = float64 in train chooses another"
             self.error("E0220", t, f"unknown type {t.dtype}", help=help)
-        for argument in t.arguments:
+        for argument in t.arguments if t.dtype != "class" or len(t.arguments) == 1 else ():
             self.expect(argument, names, (NUMBER,), "a number of classes")
         if t.dtype == "class" and len(t.arguments) != 1:
             self.error("E0220", t, "class takes the number of classes", help="as in class(10)")

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from nnspec.passes.program import Program
 
 
+_OF_KINDS = frozenset({"E0207", "E0222", "E0223", "E0224"})
+"""Errors that say what kind of value stands where another is expected."""
+
+
 class NameChecker:
     """Looks names up and reports those that are not there. `visiting` guards against `let`s that need themselves."""
 
@@ -45,13 +49,18 @@ class NameChecker:
             self.program.poisoned.add(id(node))
             if self.lost.broken(span or node.span) or any(isinstance(part, nodes.Poison) for part in parts(node)):
                 return ANY
-            if code == "E0207" and isinstance(node, nodes.Name) and (let := self.program.let(self.path, node.id)):
+            if code in _OF_KINDS and isinstance(node, nodes.Name) and (let := self.text_let(node.id)):
                 if id(let) in self.lost.blamed:
                     return ANY  # its value is what is wrong, wherever it is read
                 self.lost.blamed.add(id(let))
                 labels = (*labels, Label(let.value.span, f"the value of {node.id}"))
             self.reporter.error(code, span or node.span, message, labels=labels, help=help)
         return ANY
+
+    def text_let(self, name: str) -> nodes.Let | None:
+        """The `let` of a name whose value is in quotes: what is wrong with it is wrong wherever it is read."""
+        let = self.program.let(self.path, name)
+        return let if let is not None and isinstance(let.value, nodes.String) else None
 
     def silence(self, node: nodes.Node) -> str:
         """Poisons without a report: the cause is reported already."""

@@ -28,13 +28,17 @@ class SettingsChecker(BodyChecker):
         other_word = "data" if word == "train" else "train"
         seen: dict[tuple[str, str], Span] = {}
         found: list[nodes.Entry] = []
+        foreign = other.keys() - table.keys()
+        merged = sum(e.key.id in foreign for e in block.entries) > 2  # the braces between two blocks are missing
+        strays = 0
         for entry in block.entries:
             key = entry.key.id
             pattern = entry.pattern.value if entry.pattern is not None else ""
-            if key in other and self.lost.broken(block.span):
+            if (key in other and self.lost.broken(block.span)) or (key in foreign and merged and strays):
                 poison(self.program, entry)  # the brace between the blocks may be what is missing
             elif key not in table:
                 help = f"it stands in {other_word} {{ ... }}" if key in other else did_you_mean(key, table)
+                strays += key in foreign
                 help = help or f"{word} takes {', '.join(table)}"
                 self.error("E0401", entry, f"unknown key {key} of {word}", help=help, span=entry.key.span)
             elif entry.pattern is not None and not table[key].pattern:

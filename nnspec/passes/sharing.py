@@ -56,7 +56,7 @@ class Sharing(Loops):
             found = self.block_arguments(expr, callee.target, (x, *instance.extra), arguments, scope)
             if found is None:
                 return POISON
-            module = self.trace_block(expr, callee.target, found[0], found[1], place)
+            module = self.trace_block(node, callee.target, found[0], found[1], place)
             if module is None:
                 return POISON
             self.made(instance, module=module)

@@ -63,7 +63,7 @@ class TrainBlock(Measures):
                 if not isinstance(value, Poisoned):
                     settings[key] = value
         self._require_batches(entries, settings)
-        self._require_watched(entries, settings, metrics)
+        self._require_watched(entries, settings, lets)
         minimized = [e for e in entries if e.key.id == "minimize"]
         if not minimized:
             self.error("E0404", block, "train does not say what to minimize")
@@ -87,9 +87,7 @@ class TrainBlock(Measures):
         elif all(field.role == "noise" for field in self.graph.fields) and not self.incomplete:
             self.error("E0420", entry, "accumulate adds up batches, and a model without input or target has none")
 
-    def _require_watched(
-        self, entries: list[nodes.Entry], settings: dict[str, object], metrics: tuple[Metric, ...]
-    ) -> None:
+    def _require_watched(self, entries: list[nodes.Entry], settings: dict[str, object], lets: Scope) -> None:
         """`stop = patience(n, name)` names the objective or a metric of the run."""
         stop = settings.get("stop")
         words = (
@@ -97,7 +95,12 @@ class TrainBlock(Measures):
             if isinstance(stop, CallValue)
             else []
         )
-        known = list(dict.fromkeys(["loss", *(m.name for m in metrics)]))
+        written = [self._unlet(e.value, lets)[0] for e in entries if e.key.id == "metrics"]
+        items = [item for expr in written for item in (expr.items if isinstance(expr, nodes.List) else (expr,))]
+        names = [
+            e.id if isinstance(e, nodes.Name) else e.callee.id for e in items if isinstance(e, nodes.Name | nodes.Call)
+        ]
+        known = list(dict.fromkeys(["loss", *names]))
         for word in words:
             if not any(word == name or (word.startswith(f"{name}_") and name != "loss") for name in known):
                 entry = next(e for e in entries if e.key.id == "stop")

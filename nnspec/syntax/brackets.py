@@ -33,6 +33,7 @@ class Brackets:
         self.errors: list[tuple[str, Token, str, str, Places]] = []
         self.braces_failed = False
         self.too_deep = False
+        self.head: Token | None = None  # the last word of the statement that braces must follow
         self.below: list[Token] = []  # of each token, see _below
 
     def _inside(self, brackets: str) -> bool:
@@ -105,7 +106,9 @@ class Brackets:
         """Leave a closing bracket out; an error right after it would be its echo."""
         if token.type == ")" and self._parenthesis_forgotten(token):
             return
-        self._error("E0103", token, f"`{token.text}` closes nothing", "leave it out")
+        unopened = token.type == "}" and self.head is not None and self.head.line == token.line
+        if not unopened:  # else the parser says that `{` is missing on this line
+            self._error("E0103", token, f"`{token.text}` closes nothing", "leave it out")
         self.raw[index + 1] = self.raw[index + 1]._replace(quiet=True)
         self.braces_failed |= token.type == "}"
 
@@ -159,7 +162,9 @@ class Brackets:
             last = self.out[-1]
             if last.type == "_NEWLINE":
                 self.out.pop()
-            if bracket.type != "{":  # what it holds may belong outside: errors there are echoes
+            if (
+                bracket.type != "{" or bracket.token.line == last.line
+            ):  # what it holds may belong outside: errors there are echoes
                 held = self.out[bracket.place :]
                 self.out[bracket.place :] = [t._replace(quiet=True) for t in held]
             kind = PARTNER[bracket.type]

@@ -54,7 +54,6 @@ class _Layout(Brackets):
         self.words = start == "file"  # whether the outermost level holds declarations
         self.counts: Counter[str] = Counter()  # how often each word stands in the file, once that is asked
         self.indent = 1  # column of the first token of the line
-        self.head: Token | None = None  # the last word of the statement that braces must follow
         self.head_place = 0  # where it stands in `out`
 
     # ------------------------------------------------------------ the walk
@@ -73,6 +72,11 @@ class _Layout(Brackets):
             if self._foreign_comment(index, newline is not None):
                 while raw[index].type not in ("NEWLINE", "$END"):
                     index += 1
+                continue
+            if newline is not None and kind in ("+", "-", "*", "/", ">", "<") and self._binds(index + 1):
+                help = "leave it out, or put it at the end of the line above"
+                self._error("E0111", token, f"a line may not start with `{token.text}`", help)
+                index += 1
                 continue
             if newline is not None:
                 above = self.indent
@@ -97,6 +101,10 @@ class _Layout(Brackets):
                 self.open.append(Open(kind, token, self.indent, len(self.out), settings))
                 self.head = None if kind == "{" else self.head
             elif STEP.get(kind) == -1:
+                if kind == "]" and self._before() == "[" and len(self.out) > 2 and self.out[-3].type == ":":
+                    message, help = "`[]` holds no sizes", f"`{self.out[-2].text}` alone is one number"
+                    self._error("E0101", token, message, help)
+                    self.out.append(Token("POISON", "", token.line, token.column, token.column, True))
                 index += 1
                 self._close(index - 1, token)
                 continue
@@ -137,6 +145,13 @@ class _Layout(Brackets):
         """
         token, after = self.raw[index], self.raw[index + 1]
         opens = self._before() in ("", "{", "_NEWLINE")
+        if token.text == "pass" and opens and self.open and after.type in ("NEWLINE", "}", ";"):
+            self._error("E0101", token, "there is no `pass`", "leave it out")
+            return index + 1
+        if token.text in _FOREIGN_HEADS and opens and self.open and after.type == "WORD":
+            help = "a body holds its steps directly: leave the line out"
+            self._error("E0101", token, f"there is no `{token.text}`", help)
+            return self._next_line(index)
         if token.text == "return" and opens and self.open and after.type not in ("=", ":"):
             blocks = self._owner() == "block"
             help = "the value of a block is its last line" if blocks else "a result has a name: `output y = ...`"
@@ -196,6 +211,8 @@ class _Layout(Brackets):
         if self._inside("(["):
             if not declares and not self._looks_unclosed(token):
                 return
+            if self._parenthesis_for_brace():
+                return
             self._close_until("{", token)
         before = self._before()
         if before in ("", "{", "_NEWLINE") or token.type in ("}", "$END"):
@@ -216,6 +233,20 @@ class _Layout(Brackets):
         else:
             self.out.append(Token("_NEWLINE", "", last.line, last.end, last.end, last.quiet))
         self.head = None
+
+    def _parenthesis_for_brace(self) -> bool:
+        """`model Net (` ends its line, and a declaration follows: a brace was meant."""
+        last = self.out[-1]
+        if last.type != "(" or self.head is None or self.head.type not in ("model", "data", "train"):
+            return False
+        help = "write `{` in place of `(`"
+        self._error("E0101", last, f"expected `{{` after {_shown(self.out[-2])}, found `(`", help)
+        brace = last._replace(type="{", text="{", quiet=True)
+        settings = self.head.type in ("data", "train")
+        self.out[-1] = brace
+        self.open[-1] = Open("{", brace, self.open[-1].indent, len(self.out) - 1, settings)
+        self.head = None
+        return True
 
     def _brace_forgotten(self, head: Token, last: Token, indent: int) -> None:
         """`train` ends its line without `{`, and the next line is deeper: put the brace in."""
@@ -295,8 +326,9 @@ class _Layout(Brackets):
         return self._declares(index)
 
     def _binds(self, index: int) -> bool:
-        """`name =` at the start of a line: outside of calls nothing but a statement."""
-        return self.raw[index].type == "WORD" and self.raw[index + 1].type == "="
+        """`name =` or `name("pattern") =` at the start of a line: outside of calls nothing but a statement."""
+        kinds = [t.type for t in self.raw[index : index + 5]]
+        return kinds[:2] == ["WORD", "="] or kinds == ["WORD", "(", "STRING", ")", "="]
 
     def _misspelt(self, index: int) -> str:
         """The keyword meant by a word that opens a statement and stands before another word or `{`, else ""."""

@@ -27,7 +27,8 @@ _MASTER = re.compile(
     r"""[ \t]*(?:
       (?P<word>    [^\W\d]\w*)
     | (?P<slip>    /\*|<!--|\"\"\"|'''|```|(?<![^\n])(?:<{7}|={7}|>{7}|\|{7})(?![<=>|]))
-    | (?P<foreign> -?&(?:gt|lt|amp);|\*\*|&&|\|\||=>|\|>|>>>?|<<|\.\.\.|:=|!(?!=)
+    | (?P<foreign> -?&(?:gt|lt|amp);|~>|[\u2794\u279c\u279e\u27a1\u27f6\u27f9]
+                 | \*\*|&&|\|\||=>|\|>|>>>?|<<|\.\.\.|:=|!(?!=)
                  | [&|\u2192\u21d2\u00d7\u00b7\u2212\u2013\u2264\u2265\u2260\u00f7]
                  | '(?:[^'\\\n]++|\\.)*+' | [\u201c-\u201e][^\u201c\u201d"\n]*[\u201c\u201d]
                  | [\u2018\u201a][^\u2018\u2019'\n]*[\u2018\u2019'] | \u00ab[^\u00bb\n]*\u00bb | `[^`\n]*`)
@@ -54,7 +55,7 @@ _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _MEANT = {
     "**": "^", "&&": "and", "&": "and", "||": "or", "|": "or", "=>": "->", "|>": "->", ":=": "=", "!": "not",
-    ">>": "->", "<<": "->", **ENTITIES,
+    ">>": "->", "<<": "->", "~>": "->", **dict.fromkeys("\u2794\u279c\u279e\u27a1\u27f6\u27f9", "->"), **ENTITIES,
     # arrows, times, middle dot, minus, dash, at most, at least, unequal, divided by
     "\u2192": "->", "\u21d2": "->", "\u00d7": "*", "\u00b7": "*", "\u2212": "-", "\u2013": "-",
     "\u2264": "<=", "\u2265": ">=", "\u2260": "!=", "\u00f7": "/",
@@ -144,7 +145,7 @@ class _Scanner:
             elif kind == "word":
                 word = text[begin:position]
                 if not word.isascii():
-                    self._foreign_word(begin, word)
+                    word = self._foreign_word(begin, word)
                 kind = "LABEL_TEXT" if text.startswith("{", position) and self._label(begin) else "WORD"
                 append(new(kind, word, line, begin - start, position - start, self.quiet))
                 self.quiet = False
@@ -356,13 +357,7 @@ class _Scanner:
     def _junk(self, begin: int, word: str) -> int:
         """Characters that mean nothing; the token after them is quiet."""
         if word[0] == "?":
-            help = "write `if c { a } else { b }`"
-            self.problems.error("E0104", self._at(begin, 1), "`?` is not an operator", help)
-            end = choice_end(self.text, begin)
-            self.quiet = True
-            self._put("POISON", "?", begin, end - begin)
-            self.quiet = True
-            return end
+            return self._question(begin)
         if word[0] == "@" and not self.text[self.start + 1 : begin].strip():
             self.problems.error("E0104", self._at(begin, 1), "`@` means nothing here", "leave the line out")
             end = self.text.find("\n", begin)
@@ -376,9 +371,29 @@ class _Scanner:
         self.quiet = True
         return begin + len(word)
 
-    def _foreign_word(self, begin: int, word: str) -> None:
+    def _question(self, begin: int) -> int:
+        """`c ? a : b`, or a size that is left open in another language."""
+        after = self.text[begin + 1 : begin + 40].lstrip(" \t")[:1]
+        if self.tokens and self.tokens[-1].type in (",", "[") and after in (",", "]"):
+            help = "an open size has a name: `dim H`, then float32[3, H, H]"
+            if not any(t.text == "?" and t.line == self.line for t in self.tokens[-3:]):
+                self.problems.error("E0104", self._at(begin, 1), "`?` is no size", help)
+            self.quiet = True
+            self._put("POISON", "?", begin, 1)
+            self.quiet = True
+            return begin + 1
+        self.problems.error("E0104", self._at(begin, 1), "`?` is not an operator", "write `if c { a } else { b }`")
+        end = choice_end(self.text, begin)
+        self.quiet = True
+        self._put("POISON", "?", begin, end - begin)
+        self.quiet = True
+        return end
+
+    def _foreign_word(self, begin: int, word: str) -> str:
+        """A name with letters that are not ASCII, as it is spelled with those that are."""
+        meant = spelled(word) if len(word) <= 40 else word
         if word in self.reported_words:
-            return
+            return meant
         self.reported_words.add(word)
         shown = word if len(word) <= 40 else word[:37] + "..."
         message = f"the name `{shown}` holds letters other than A-Z, a-z, digits and `_`"
@@ -386,6 +401,7 @@ class _Scanner:
         if letters := look_alikes(shown):
             help += f": {letters} only look{'' if ',' in letters else 's'} like a Latin letter"
         self.problems.error("E0118", self._at(begin, len(word)), message, help)
+        return meant
 
     # ------------------------------------------------------------ labels that hold a value
 

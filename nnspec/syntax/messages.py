@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nnspec.diagnostics import Span
-from nnspec.syntax.tokens import RESERVED, Token
+from nnspec.syntax.tokens import RESERVED, STEP, Token
 
 if TYPE_CHECKING:
     from nnspec.syntax.parser import Parser
@@ -68,6 +68,8 @@ def _special(parser: Parser, token: Token, expected: set[str], repair: Repair | 
     value_due = "NUMBER" in expected and "[" in expected
     if kind == "+" and value_due:
         return "E0119", "there is no unary plus", "leave out `+`"
+    if kind in _COMPARISONS and (call := _angled(parser, token)):
+        return "E0101", f"`<` compares, it holds no arguments: `{call}<`", f"write `{call}(...)`"
     if kind in _COMPARISONS and any(isinstance(v, Token) and v.type in _COMPARISONS for v, *_ in parser.stack[-3:]):
         return "E0113", "comparisons do not chain", f"compare twice: `a < b and b {kind} c`"
     if kind == "(" and "+" in expected:
@@ -75,6 +77,18 @@ def _special(parser: Parser, token: Token, expected: set[str], repair: Repair | 
     if kind == "=" and parser.last.type == "ATTRIBUTE":
         message = f"`{_dotted(parser)}` is no name that a value can be given"
         return "E0101", message, f"write `{parser.last.text[1:]} = ...`"
+    if kind == ":" and in_head(parser):
+        message = f"`{parser.last.text}` has a type, and what a block takes has none"
+        return "E0101", message, "leave it out: the type comes with the tensor that a call gives"
+    if kind == "for" and _inside(parser, "["):
+        help = "`for w in [32, 16] { dense(w) }` chains layers; a list is written out"
+        return "E0101", "no list is made by `for`", help
+    if kind == "=" and _inside(parser, "["):
+        return "E0101", "a list holds values, not settings", "leave the names out: `[0.8, 0.1, 0.1]`"
+    if kind == "*" and value_due and _inside(parser, "["):
+        return "E0101", "`*` is no size", "an open size has a name: `dim H`, then float32[3, H, H]"
+    if kind == "=" and (name := _typed_name(parser)):
+        return "E0101", f"`{name}` has no type of its own: its value gives it", f"write `{name} = ...`"
     if kind == "," and (special := _comma(parser, token, expected)):
         return special
     if kind == "{" and value_due:
@@ -130,6 +144,51 @@ def _special(parser: Parser, token: Token, expected: set[str], repair: Repair | 
         help = "a shape is asserted as in `-> : [16, 5, 5]`; a label has its name before `:`"
         return "E0101", f"expected `[` after `:`, found {_found(token)}", help
     return None
+
+
+def same_below(parser: Parser, token: Token) -> bool:
+    """Whether the rest of the line is likely to hold the same mistake, or what comes of it."""
+    return token.type in ("for", "=", "*") and _inside(parser, "[")
+
+
+def _inside(parser: Parser, bracket: str) -> bool:
+    """Whether the innermost bracket that stands open on the stack is `bracket`."""
+    closed = 0
+    for value, *_ in reversed(parser.stack):
+        step = STEP.get(value.type, 0) if isinstance(value, Token) else 0
+        if step == 1 and not closed:
+            return bool(value.type == bracket)
+        closed -= step
+    return False
+
+
+def in_head(parser: Parser) -> bool:
+    """Whether the parser stands among the tensors and settings of a block or model."""
+    words = [value.type for value, *_ in parser.stack if isinstance(value, Token)]
+    opened = [k for k, word in enumerate(words) if word in ("block", "model")]
+    return bool(opened) and "(" in words[opened[-1] :] and "{" not in words[opened[-1] :]
+
+
+def _typed_name(parser: Parser) -> str:
+    """The name of `name: type = ...`, as Python annotates it; "" elsewhere."""
+    line: list[Token] = []
+    for token in reversed(parser.tokens[: parser.position]):
+        if token.type in ("_NEWLINE", "{", "}") or len(line) > 12:
+            break
+        line.append(token)
+    first = line[::-1][:3]
+    return first[0].text if [t.type for t in first] == ["NAME", ":", "NAME"] else ""
+
+
+def _angled(parser: Parser, token: Token) -> str:
+    """The name before `<` in `dense<1>`, "" for a comparison."""
+    if token.type != ">":
+        return ""
+    for k in range(parser.position - 1, max(0, parser.position - 8), -1):
+        name, sign = parser.tokens[k - 1], parser.tokens[k]
+        if sign.type == "<" and name.type == "NAME" and name.end == sign.column:
+            return name.text
+    return ""
 
 
 def _share(parser: Parser) -> tuple[str, str]:

@@ -37,6 +37,11 @@ def recover(parser: Parser) -> None:
     repair = _repair(parser)
     if not (token.quiet or parser.last.quiet or parser.calm < 2):
         messages.report(parser, token, expected(parser.states), repair)
+        if messages.same_below(parser, token):
+            _hush(parser)
+    if token.type == ":" and messages.in_head(parser) and (end := _parameter_end(parser)) is not None:
+        parser.position, parser.calm = end, 0
+        return
     parser.calm = 0
     if (beyond := _beyond(parser, token)) is not None:
         parser.position = beyond
@@ -48,6 +53,27 @@ def recover(parser: Parser) -> None:
     parser.position += how != "insert"
     for kind in kinds:
         _feed(parser, kind)
+
+
+def _hush(parser: Parser) -> None:
+    """What follows on the line repeats the mistake, or comes of it: nothing more is said there."""
+    line, index = parser.last.line, parser.position
+    while index < len(parser.tokens) and parser.tokens[index].line == line and parser.tokens[index].type != "$END":
+        parser.tokens[index] = parser.tokens[index]._replace(quiet=True)
+        index += 1
+
+
+def _parameter_end(parser: Parser) -> int | None:
+    """Where a tensor or setting in the head of a block ends, behind the type that it was given."""
+    depth = 0
+    for index in range(parser.position, len(parser.tokens)):
+        kind = parser.tokens[index].type
+        depth += STEP.get(kind, 0)
+        if (depth == 0 and kind in (",", ";", "=")) or (depth < 0 and kind == ")"):
+            return index if simulate(parser.states, (kind,)) else None
+        if kind in ("_NEWLINE", "{", "$END"):
+            return None
+    return None
 
 
 def _in_comment(parser: Parser) -> bool:
