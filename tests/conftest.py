@@ -9,8 +9,8 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_ENABLE_COMPILATION_CACHE", "false")  # tests write nothing into a user's folders
-# XLA takes a third less time to compile a program that runs a few times. What users run, commands and examples, is
-# tested as they run it: `process` and test_examples.py ask for all optimisations.
+# XLA takes a third less time to compile a program that runs a few times. Commands and some
+# examples are tested as users run them: `process` and test_examples.py ask for all optimisations.
 QUICK_JAX = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "true"}
 os.environ.update(QUICK_JAX)
 

@@ -37,6 +37,7 @@ from nnspec.passes.cost import totals
 from nnspec.verify import verify
 
 FILES = sorted(EXAMPLES.glob("*.nn"))
+OPTIMISED = ("digits", "gpt", "mlp", "vae")  # a convolution, attention, products, noise: minutes for all
 NUMBER = r"[-+]?\d[\d_,]*(?:\.\d+)?(?:e[-+]?\d+)?"
 EXPECTED = re.compile(rf"(?P<words>.*[\w)])\s+(?:(?P<sign>>=|<=)\s*)?(?P<number>{NUMBER})$")
 
@@ -137,9 +138,9 @@ def test_it_checks_without_a_warning(path: Path) -> None:
 
 
 @pytest.fixture
-def _as_users_run_it() -> Iterator[None]:
-    """XLA with all its optimisations, which other tests do without."""
-    if importlib.util.find_spec("jax") is None:
+def _optimised(path: Path) -> Iterator[None]:
+    """For some examples XLA with all its optimisations, which other tests do without."""
+    if path.stem not in OPTIMISED or importlib.util.find_spec("jax") is None:
         yield
         return
     import jax
@@ -149,7 +150,7 @@ def _as_users_run_it() -> Iterator[None]:
     jax.config.update("jax_disable_most_optimizations", True)
 
 
-@pytest.mark.usefixtures("_as_users_run_it")
+@pytest.mark.usefixtures("_optimised")
 @pytest.mark.parametrize(("path", "model"), models(smaller=False))
 def test_backends_agree_in_float64(path: Path, model: str, backends: tuple[str, ...]) -> None:
     spec = nnspec.load(path, model=model)
