@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 from nnspec.backends.choices import value_of
 from nnspec.backends.program import Apply
 from nnspec.backends.source import literal
-from nnspec.ir.dims import evaluate
+from nnspec.ir.dims import Dim, evaluate
 from nnspec.ir.flatten import flatten
+from nnspec.ops.index import Index, Slice
 from nnspec.passes.cost import DEFAULT_BATCH
 from nnspec.passes.rates import last_match
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from nnspec.backends.base import Options
     from nnspec.backends.program import ClassDef, Program
     from nnspec.ir.graph import Field, Graph, Node, Parameter, Training, Value
@@ -23,13 +26,32 @@ DEFAULT_DIM = 16  # the size of an open dim that declares none, in the sample da
 
 def sample_batch(program: Program, size: int) -> dict[str, tuple[str, tuple[int, ...], int]]:
     """dtype, shape with batch axis and number of classes of every input and target."""
-    env = {name: value or DEFAULT_DIM for name, value in program.graph.dims.items()}
+    env = sample_dims(program.graph)
     found = {}
     for field in program.graph.fields:
         if field.role != "noise":
             kind = field.value.type
             found[field.name] = (kind.dtype, (size, *(evaluate(n, env) for n in kind.shape)), kind.classes)
     return found
+
+
+def sample_dims(graph: Graph) -> dict[str, int]:
+    """A size for every open dim: its default, else one for which no table is too short."""
+    env = {name: size or DEFAULT_DIM for name, size in graph.dims.items()}
+    for node, inputs, _ in flatten(graph) if graph.dims else ():
+        for stop, size in open_ends(node, inputs):
+            for name in stop.symbols():
+                while graph.dims[name] is None and env[name] > 1 and evaluate(stop, env) > size:
+                    env[name] -= 1
+    return env
+
+
+def open_ends(node: Node, inputs: tuple[Value, ...]) -> Iterator[tuple[Dim, int]]:
+    """The open ends of slices of axes whose size is known, each with that size."""
+    if isinstance(node.op, Index):
+        for item, size in zip(node.op.items, inputs[0].type.shape, strict=True):
+            if isinstance(item, Slice) and isinstance(item.stop, Dim) and isinstance(size, int):
+                yield item.stop, size
 
 
 def times_read(definition: ClassDef, name: str) -> int:

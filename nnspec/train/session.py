@@ -56,7 +56,7 @@ class Compiled(Protocol):
 def open_driver(
     backend: str,
     source: Path,
-    spec: Compiled,
+    spec: Compiled | None = None,
     *,
     dtype: str,
     device: str,
@@ -67,12 +67,16 @@ def open_driver(
 ) -> Driver:
     """The driver of a backend over the file that `spec` became. ModuleNotFoundError when its framework is missing.
 
-    What goes wrong in that file while it runs is told at the lines of the spec (`nnspec.backends.faults`). `emitted`
-    are the choices that the file was made with, where they are not those with which it runs.
+    What goes wrong in that file while it runs is told at the lines of the spec (`nnspec.backends.faults`); without a
+    spec it is left as it is. `emitted` are the choices that the file was made with, where they are not those with
+    which it runs.
     """
     module = import_module(f"nnspec.backends.{known_backend(backend)}.driver")
-    options = Options(optimize=optimize, choices=choices if emitted is None else emitted)
     make = partial(module.Driver, source, dtype=dtype, device=device, seed=seed, choices=choices)
+    if spec is None:
+        alone: Driver = make()
+        return alone
+    options = Options(optimize=optimize, choices=choices if emitted is None else emitted)
     return Guarded(make, source, Origin(spec.graph, backend, options, spec.sources))
 
 

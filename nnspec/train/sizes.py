@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnspec.backends.tracing import callers, in_files, words_of
-from nnspec.backends.values import index_limits
+from nnspec.backends.values import index_limits, open_ends
 from nnspec.diagnostics import Diagnostic, Label, SpecError
 from nnspec.ir.dims import Dim, evaluate
 from nnspec.ir.flatten import flatten
 from nnspec.ir.types import show_shape
-from nnspec.ops.index import Index, Slice
 
 if TYPE_CHECKING:
     from nnspec.ir.flatten import FlatNode
@@ -59,13 +58,8 @@ def _too_small(spec: Compiled, item: FlatNode, found: dict[str, int]) -> Diagnos
 
 def _too_long(spec: Compiled, item: FlatNode, found: dict[str, int]) -> Diagnostic | None:
     """A slice with an open end, which would be cut to a table that is shorter: learned positions, say."""
-    if not isinstance(item.node.op, Index):
-        return None
-    for part, size in zip(item.node.op.items, item.inputs[0].type.shape, strict=True):
-        stop = part.stop if isinstance(part, Slice) else None
-        if not isinstance(stop, Dim) or not stop.symbols() <= found.keys() or not isinstance(size, int):
-            continue
-        wanted = evaluate(stop, found)
+    for stop, size in open_ends(item.node, item.inputs):
+        wanted = evaluate(stop, found) if stop.symbols() <= found.keys() else 0
         if wanted > size:
             use = in_files(item.node, callers(spec.graph))
             message = f"with {_given(found)} {words_of(item.node, [use])} needs {wanted} entries of a table of {size}"

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnspec.backends.base import Options
 from nnspec.backends.faults import Guarded, Origin
-from nnspec.backends.values import index_limits
+from nnspec.backends.values import index_limits, sample_dims
 from nnspec.ir.dims import evaluate
 from nnspec.ops.draw import draw
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from nnspec.backends.base import Array, Driver, State
     from nnspec.ir.graph import Graph
     from nnspec.ir.types import TensorType
-
-DEFAULT_DIM = 16
 
 
 def open_drivers(
@@ -60,7 +58,7 @@ def random(seed: int, name: str) -> np.random.Generator:
 
 def random_batch(graph: Graph, size: int, seed: int, dtype: str) -> dict[str, Array]:
     """Standard normal floats, uniform classes and indices: inputs, targets and noise of `size` examples."""
-    env = {name: value or DEFAULT_DIM for name, value in graph.dims.items()}
+    env = sample_dims(graph)
     batch = {}
     rows: dict[str, int] = {}  # of the tables that indices look into
     for field, limit, _ in index_limits(graph):
