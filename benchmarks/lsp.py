@@ -24,7 +24,7 @@ from lsp_client import Client  # noqa: E402  # the tests' client
 
 from tables import grid  # noqa: E402
 
-ROUNDS = 5
+ROUNDS = 10
 SPEC = ROOT / "examples" / "resnet.nn"
 LARGEST = "model ResNet152 {"
 EDITS: dict[str, Callable[[str, int], str]] = {

@@ -12,6 +12,7 @@ from conftest import EXAMPLES
 
 from nnspec import Spec, check, load
 from nnspec.views.receptive import Field, receptive_fields
+from nnspec.views.summary import summary
 
 ONES = "weight_init = ones, bias = false"
 SIZE = 40
@@ -101,6 +102,13 @@ def test_the_field_is_what_is_seen(steps: str) -> None:
 def test_how_a_field_is_shown(steps: str, shape: str, shown: str) -> None:
     spec = compiled(steps, shape)
     assert ", ".join(map(str, receptive_fields(spec.graph).get(spec.graph.outputs["y"], ()))) == shown
+
+
+def test_summary_shows_fields_on_demand() -> None:
+    graph = load(str(EXAMPLES / "lenet5.nn")).graph
+    (line,) = (line for line in summary(graph, receptive=True).split("\n") if line.startswith("conv2"))
+    assert line.endswith("14 x 14 of image, stride 2")
+    assert "receptive" not in summary(graph)
 
 
 def test_what_was_cut_off_is_not_seen() -> None:

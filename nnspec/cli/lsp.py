@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -14,6 +15,8 @@ def command(stdio: bool) -> None:
     """Serve an editor over standard input and output: errors, shapes beside layers, completion, rename."""
     from nnspec.lsp.server import server
 
+    gc.freeze()  # what was imported stays
+    gc.disable()  # the documents collect when nobody types
     sys.setrecursionlimit(20_000)  # as the compiler's passes do, which here run on a thread of their own
     sys.setswitchinterval(0.001)  # an answer should not wait 5 ms for its turn beside them
     # The server closes what it is given, and the process still has its own to flush.

@@ -11,11 +11,12 @@ from nnspec.cli.specs import load
 @click.command(name="summary")
 @file_argument
 @spec_options
-def command(file: str, model: str | None, settings: dict[str, str]) -> None:
+@click.option("--receptive", is_flag=True, help="Also show how much of the input an entry of each output sees.")
+def command(file: str, model: str | None, settings: dict[str, str], receptive: bool) -> None:
     """Show each operation of a model with its output, parameters, multiply-adds and memory.
 
     Multiply-adds and memory (of the output) are those of one example.
     """
     from nnspec.views.summary import summary
 
-    click.echo(summary(load(file, model, settings).graph))
+    click.echo(summary(load(file, model, settings).graph, receptive))

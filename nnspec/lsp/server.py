@@ -24,6 +24,7 @@ from nnspec.syntax.format import format_text
 from nnspec.version import __version__
 
 PAUSE = 0.15  # seconds without a keystroke before a file is checked as a whole
+REST = 1.0  # seconds without a keystroke before garbage is collected
 FIXED = 8  # diagnostics whose fixes are tried before they are asked for
 _SEVERITY = {"error": lsp.DiagnosticSeverity.Error, "warning": lsp.DiagnosticSeverity.Warning}
 _SYMBOLS = {
@@ -109,6 +110,8 @@ class Server(LanguageServer):
             await self.workspace_semantic_tokens_refresh_async(None)
         for diagnostic in reported[:FIXED]:  # so that the list of fixes is there when it is asked for
             await document.fixes(analysis, diagnostic)
+        await asyncio.sleep(REST)
+        await self.documents.rest()
 
     # ------------------------------------------------------------ places
 

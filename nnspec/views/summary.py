@@ -17,25 +17,39 @@ if TYPE_CHECKING:
 HEADER = ("layer", "operation", "output", "parameters", "multiply-adds", "memory")
 
 
-def summary(graph: Graph) -> str:
+def summary(graph: Graph, receptive: bool = False) -> str:
     """The operations in the order they run, their totals, and below what a training step takes.
 
     A shared layer's parameters count where it is used first. Multiply-adds and memory (of the outputs, in single
-    precision) are those of one example.
+    precision) are those of one example. `receptive` adds what an entry of each output sees of the inputs.
     """
     costs = [cost for cost in node_costs(graph) if not _is_meeting(cost)]
+    header: tuple[str, ...] = HEADER
     rows = [_cells(cost) for cost in costs]
     parameters = f"{sum(cost.parameters for cost in costs):,}"
     macs, memory = sum_sizes(cost.macs for cost in costs), sum_sizes(cost.memory for cost in costs)
-    total = ("total", "", "", parameters, grouped(macs) or "0", _memory(memory))
+    total: tuple[str, ...] = ("total", "", "", parameters, grouped(macs) or "0", _memory(memory))
+    if receptive:
+        header = (*HEADER, "receptive field")
+        rows = [(*row, field) for row, field in zip(rows, _fields(graph, costs), strict=True)]
+        total = (*total, "")
     title = f"{graph.name}: " + ", ".join(f"{f.name} {f.value.type}" for f in graph.fields)
-    return "\n".join([title, "", table(HEADER, rows, right="<<<>>>", total=total), *_notes(graph)])
+    return "\n".join([title, "", table(header, rows, right="<<<>>>", total=total), *_notes(graph)])
 
 
 def _cells(cost: NodeCost) -> tuple[str, ...]:
     shapes = ", ".join(show_shape(v.type.shape) if v.type.shape else "scalar" for v in cost.node.outputs)
     macs, parameters = grouped(cost.macs), grouped(cost.parameters)
     return _place(cost), short(cost.node.op), shapes, parameters, macs, _memory(cost.memory)
+
+
+def _fields(graph: Graph, costs: list[NodeCost]) -> Iterator[str]:
+    """Of each operation the receptive field of its first output."""
+    from nnspec.views.receptive import receptive_fields
+
+    found = receptive_fields(graph)
+    for cost in costs:
+        yield "; ".join(map(str, found.get(cost.node.outputs[0], ())))
 
 
 def _place(cost: NodeCost) -> str:
