@@ -84,7 +84,7 @@ def _learns(flow: Flow, training: Training, objectives: list[list[FlatNode]], re
         reporter.error("E0421", place, message, help="leave a part of it to an optimizer")
         return
     for objective, line in zip(training.objectives, objectives, strict=True):
-        if not _reaches_parameter(flow, [*objective.reads, *(v for item in line for v in item.inputs)], line):
+        if not _reaches_parameter(flow, [v for item in line for v in item.inputs] or list(objective.reads), line):
             message = "nothing to train: this depends on no parameter"
             reporter.error(
                 "E0421", objective.span, message, help="minimize compares an output with a target, or an output"
@@ -105,7 +105,7 @@ def _reaches_parameter(flow: Flow, values: list[Value], line: list[FlatNode]) ->
         seen.add(value)
         if _holds_parameter(maker):
             return True
-        if maker.node.op.name == "gradient" and not _computed_from(flow, maker.inputs[0], maker.inputs[1]):
+        if type(maker.node.op).__name__ == "Gradient" and not _computed_from(flow, maker.inputs[0], maker.inputs[1]):
             continue  # 0, whatever the parameters are
         if maker.node.op.name != "stop_gradient":
             values += maker.inputs

@@ -49,7 +49,11 @@ class BodyChecker(CallChecker):
             if declared.body.statements:  # which this line may be meant to go on
                 poison(self.program, declared.body.statements[-1])
             self.error("E0212", declared.body.result, message, help=help)
-        elif not (_has_output(declared) or any(self.lost.word(self.path, w) for w in ("output", "outputs", "return"))):
+        elif not (
+            _has_output(declared)
+            or any(self.lost.word(self.path, w) for w in ("output", "outputs", "return"))
+            or self.lost.cut(declared)
+        ):
             help = "add a line such as output y = x -> dense(1)"
             if "output" in names.known:
                 help = "an output has a name: output y = ..."
@@ -142,6 +146,10 @@ class BodyChecker(CallChecker):
             if signature is not None and len(signature.tensors) > 1:
                 help = f"{signature.usage()}: a call that lacks its first tensor is a layer"
             self.error("E0211", s.value, f"{word} = ... names a tensor or a number, this is a layer", help=help)
+        elif known.kind == LIST and known.items in LAYERS and id(s) not in self.program.poisoned:
+            help = "`->` chains layers: x -> dense(10) -> relu"
+            message = f"{s.names[0].id} = ... names a tensor or a number, this is a list of layers"
+            self.error("E0211", s.value, message, help=help)
             known = Known(ANY, known.span)
         if len(s.names) > 1 and known.kind in (NUMBER, BOOL, STRING):
             self.error("E0227", s.value, f"{len(s.names)} names for one value", help="as in a, b = x -> split(2)")

@@ -162,6 +162,10 @@ class CallChecker(Checker):
     def apply(self, e: nodes.Call, signature: Signature, names: Names, step: bool) -> str:
         """A call of a block, a model or an op."""
         positional = [a.value for a in e.arguments if not a.name]
+        if e.callee.id in tables.regularisers() and any(isinstance(value, nodes.String) for value in positional):
+            pattern = next(value.value for value in positional if isinstance(value, nodes.String))
+            message = f"{e.callee.id} takes the parameters it is of, this is a string"
+            return self.error("E0207", e, message, help=f'{e.callee.id}(weights("{pattern}"))')
         kinds = [self.positional(value, signature, names) for value in positional]
         named = self.named(e, signature, names)
         places = [t for t in signature.tensors[1 if step else 0 :] if t not in named]

@@ -25,6 +25,7 @@ class Lost:
         unsettled: frozenset[str],
     ) -> None:
         self.lines, self.words, self.blind, self.unsettled = lines, words, blind, unsettled
+        self.unknown: set[str] = set()  # names that were reported in a model or block
         self.blamed: set[int] = set()  # by id: `let`s whose value was reported where one was read
 
     def may_hold(self, path: str, name: str) -> bool:
@@ -33,6 +34,11 @@ class Lost:
     def broken(self, span: Span) -> bool:
         """Whether a line of the span could not be read: what is said about it would be an echo."""
         return any(span.line <= n <= span.end_line for n in self.lines.get(span.path, ()))
+
+    def cut(self, declared: nodes.Block | nodes.Model) -> bool:
+        """Whether the end of a body could not be read: what is missing may have stood there."""
+        lines = self.lines.get(declared.span.path, set())
+        return declared.body.span.end_line in lines
 
     def head(self, declared: nodes.Block | nodes.Model) -> bool:
         """Whether the head of a block or model, its tensors and settings, could not be read."""

@@ -157,6 +157,7 @@ class NameChecker:
         if place in self.missed and e.id.lower() not in ("true", "false", "none"):
             return self.silence(e)  # one definition is missing, however often it is read
         self.missed.add(place)
+        self.lost.unknown.add(e.id)
         return self.error("E0201", e, f"unknown name {e.id}", help=help or self.own_names(names, e.id))
 
     def stands_elsewhere(self, name: str, step: bool) -> tuple[str, str] | None:

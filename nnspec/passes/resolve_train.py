@@ -16,6 +16,7 @@ class SettingsChecker(BodyChecker):
     """Checks the entries of one `data` or `train` block."""
 
     where = "train"
+    unquoted = False  # whether a word without quotes was reported in this entry
     twice = False  # there is another block of this kind for the model: what one lacks the other may hold
 
     # ------------------------------------------------------------ keys
@@ -238,6 +239,7 @@ class SettingsChecker(BodyChecker):
         names = Names()
         for entry in entries:
             key, value = entry.key.id, entry.value
+            self.unquoted = False
             if id(value) in self.program.poisoned:
                 continue
             if key in ("source", "train", "validation", "test"):
@@ -310,14 +312,21 @@ class SettingsChecker(BodyChecker):
             return self.silence(e)
         if self.where == "data":
             lets = self.program.names(self.path, nodes.Let)
-            help = did_you_mean(e.id, lets, f'names of files, columns and data sets stand in quotes: "{e.id}"')
+            help = did_you_mean(
+                e.id,
+                [*lets, *(keys.WORDS_OF_SOURCES if self.where == "data" else ())],
+                f'names of files, columns and data sets stand in quotes: "{e.id}"',
+            )
+            if self.unquoted and not help.startswith("did"):
+                return self.silence(e)  # words of one call, of which the first is reported
+            self.unquoted = True
             return self.error("E0201", e, f"unknown name {e.id}", help=help)
         if (gone := names.left_behind(e.id)) is not None:
             label = Label(gone, "inside these braces")
             return self.error("E0206", e, f"{e.id} is not known outside the braces that made it", labels=(label,))
         known = [n for n in names.all_names() if n not in ("t", "epoch")]
         help = did_you_mean(e.id, known + self.program.names(self.path, nodes.Let) + list(tables.SELECTIONS))
-        if self.far(help):
+        if self.far(help) or (e.id in self.lost.unknown and not help):
             return self.silence(e)
         seen = f"train sees {', '.join(known[:12])}; " if known else ""
         help = help or f"{seen}declare it in the model, as in target {e.id}: ..., or above it, as in let {e.id} = ..."

@@ -145,7 +145,12 @@ class Brackets:
         if not lost:
             return
         inner, *outer = lost
-        if inner.token.quiet and not outer:  # it was put in, and that was said
+        swallowed = any(t.type == "STRING" and t.quiet for t in self.out[inner.place :]) and inner.type in "(["
+        if swallowed and outer:  # by the string without its end, of which is told
+            self._put_closers([inner])
+            self._unclosed(outer, token)
+            return
+        if (inner.token.quiet or swallowed) and not outer:  # it was put in, and that was said
             self._put_closers(lost)
             return
         self.braces_failed |= any(o.type == "{" for o in lost)

@@ -169,6 +169,12 @@ class _Layout(Brackets):
             self.head = None
             return self._next_line(index)
         value = self.raw[index + 2] if index + 2 < len(self.raw) else after
+        beyond = self.raw[index + 3] if index + 3 < len(self.raw) else value
+        named = after.type == ":" and value.type == "WORD" and beyond.type in ("WORD", ":", "=")
+        if token.text in BODY_WORDS and self.open and opens and named:
+            form = f"{token.text} {value.text} = ..." if token.text == "output" else f"{token.text} {value.text}: ..."
+            self._error("E0101", after, f"expected a name after `{token.text}`, found `:`", f"write `{form}`")
+            return self._next_line(index)
         if token.text in ("model", "block") and after.type == ":" and opens and not self.open and value.type == "WORD":
             name = value.text
             self._error(

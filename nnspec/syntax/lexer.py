@@ -119,6 +119,7 @@ class _Scanner:
         self.braces: set[int] = set()  # offsets of the braces of labels
         self.reported_words: set[str] = set()
         self.wide_line = 0  # the last line in which wide characters were reported
+        self.bars: list[tuple[str, int]] = []  # `|` and `||` that stand open, with their lines
         self.endless: set[str] = set()  # signs of other languages that nothing closes
         self.conflicts = False  # whether a conflict marker was reported
 
@@ -268,6 +269,7 @@ class _Scanner:
         message = "the string is not closed on its line"
         place = self._first_unclosed() or self._at(begin, len(kept))
         self.problems.error("E0105", place, message, 'end it with `"`')
+        self.quiet = True
         self._put("STRING", kept[1:].replace("\\", ""), begin, len(kept))
         return begin + len(kept)
 
@@ -341,6 +343,8 @@ class _Scanner:
             self.quiet = True
         elif word in (">>>", ">>") and not self.text[self.start + 1 : begin].strip():
             self.problems.error("E0104", place, f"`{word}` is no part of a spec", "leave it out")
+        elif word in ("|", "||") and (end := self._bars(begin, word)):
+            return end
         elif word == "|":
             help = "write `->` between steps, `or` between conditions"
             self.problems.error("E0104", place, "`|` is not an operator", help)
@@ -369,6 +373,26 @@ class _Scanner:
         message = f"the character{'s' if many else ''} {shown} mean{'' if many else 's'} nothing here"
         self.problems.error("E0104", self._at(begin, len(word)), message, _JUNK_HELP.get(word[0], "leave it out"))
         self.quiet = True
+        return begin + len(word)
+
+    def _bars(self, begin: int, word: str) -> int:
+        """`|x|` and `||x||` of mathematics: the offset to go on from, 0 where the sign stands between operands."""
+        last = self.tokens[-1] if self.tokens else None
+        open_here = self.bars.pop() if self.bars and self.bars[-1] == (word, self.line) else None
+        if open_here is not None:
+            self.quiet = True
+            self._put(")", ")", begin, len(word))
+            return begin + len(word)
+        operand = last is not None and (last.type in _ENDS_OPERAND or self._is_name(last))
+        end = self.text.find("\n", begin)
+        if operand or last is None or word not in self.text[begin + len(word) : end if end >= 0 else None]:
+            return 0
+        name = "abs" if word == "|" else "norm"
+        self.problems.error("E0104", self._at(begin, len(word)), f"`{word}` is no bracket", f"write `{name}(...)`")
+        self.bars.append((word, self.line))
+        self._put("WORD", name, begin, len(word))
+        self.quiet = True
+        self._put("(", "(", begin, len(word))
         return begin + len(word)
 
     def _question(self, begin: int) -> int:
