@@ -18,7 +18,7 @@ from nnspec.lsp.memory import Memory
 from nnspec.lsp.moves import Moves
 from nnspec.passes.program import Abandoned
 
-MOST = 8  # analyses without a collection of garbage
+MOST = 16  # analyses without a collection of garbage
 
 
 class Document:

@@ -22,7 +22,7 @@ from nnspec.syntax import nodes, parse
 from nnspec.syntax.lexer import normalise
 from nnspec.syntax.tokens import FILE_WORDS, MAX_BYTES
 
-KEPT = 64  # models whose facts are kept: those of this text, and of some before it
+KEPT = 64  # models whose facts are kept, or twice those of the text: some are of texts before it
 _HEAD = re.compile(rf"(?:{'|'.join(sorted(FILE_WORDS | {'let'}))})\b")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _BLANK = re.compile(r"(?:[ \t]*(?:#[^\n]*)?(?:\n|\Z))*")
@@ -57,7 +57,7 @@ class Memory:
         self._pieces: dict[str, _Pieces] = {}
         self._models: dict[object, Kept] = {}
         self.facts: dict[str, Facts] = {}  # of the models elaborated since `begin`
-        self.program: Program | None = None
+        self.reach: _Reach | None = None
         self.cancelled = False
         self.traced = 0  # models that were not remembered, for tests
 
@@ -70,13 +70,13 @@ class Memory:
 
     def begin(self) -> None:
         """Before a text is checked."""
-        self.facts, self.program, self.cancelled = {}, None, False
+        self.facts, self.reach, self.cancelled = {}, None, False
 
     def cancel(self) -> None:
         """From another thread: the check that is under way ends with Abandoned."""
         self.cancelled = True
-        if self.program is not None:
-            self.program.abandoned = True
+        if self.reach is not None:
+            self.reach.program.abandoned = True
 
     # ------------------------------------------------------------ trees
 
@@ -111,11 +111,12 @@ class Memory:
 
     def elaborate(self, program: Program, model: nodes.Model, overrides: None, reporter: Reporter) -> Graph | None:
         """As `nnspec.passes.elaborate.elaborate`, but None also for a model that is remembered: see `facts`."""
-        self.program = program
+        if self.reach is None or self.reach.program is not program:
+            self.reach = _Reach(program)
         if self.cancelled:
             raise Abandoned
-        reached = _reached(program, model)
-        key = _key(program, model, reached, reporter)
+        reached = self.reach.of(model)
+        key = self.reach.key(model, reached, reporter)
         kept = self._models.get(key) if key is not None else None
         if kept is not None and self._recall(kept, model, program, reached, reporter):
             return None
@@ -149,8 +150,8 @@ class Memory:
     def _keep(self, key: object, kept: Kept) -> None:
         self._models.pop(key, None)
         self._models[key] = kept
-        for old in list(self._models)[:-KEPT]:
-            del self._models[old]
+        if len(self._models) > max(KEPT, 2 * len(self.facts)):
+            del self._models[next(iter(self._models))]
 
 
 class _Recorder(Reporter):
@@ -189,37 +190,46 @@ def _parsed(piece: str, path: str) -> Declarations | None:
     return None if own.diagnostics else tree.declarations
 
 
-def _reached(program: Program, model: nodes.Model) -> Reached:
-    """The declarations of the main file whose text may change what a model is: those whose names stand in its own."""
-    main = program.main
-    lines = program.sources.get(main.path, "").split("\n")
-    named: dict[str, list[nodes.Declaration]] = {}
-    for declared in main.declarations:
-        if isinstance(declared, nodes.Let | nodes.Block | nodes.Model):
-            named.setdefault(declared.name.id, []).append(declared)
-    found: dict[int, tuple[nodes.Declaration, str]] = {}
-    waiting: list[nodes.Declaration | None] = [model, program.train_for(model), program.data_for(model)]
-    while waiting:
-        d = waiting.pop()
-        if d is None or id(d) in found:
-            continue
-        text = "\n".join(lines[d.span.line - 1 : d.span.end_line])
-        found[id(d)] = d, text
-        for word in dict.fromkeys(_WORD.findall(text)):
-            waiting += named.get(word, ())
-    order = {id(d): n for n, d in enumerate(main.declarations)}
-    return sorted(found.values(), key=lambda entry: order[id(entry[0])])
+class _Reach:
+    """What the models of one program depend on."""
 
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.lines = program.sources.get(program.main.path, "").split("\n")
+        self.order = {id(d): n for n, d in enumerate(program.main.declarations)}
+        self.named: dict[str, list[nodes.Declaration]] = {}
+        for d in program.main.declarations:
+            if isinstance(d, nodes.Let | nodes.Block | nodes.Model):
+                self.named.setdefault(d.name.id, []).append(d)
+        self.others = tuple(text for path, text in program.sources.items() if path != program.main.path)
+        self.imports = tuple(program.imports.get(path, ()) for path in program.files)
 
-def _key(program: Program, model: nodes.Model, reached: Reached, reporter: Reporter) -> object:
-    """All that tracing a model depends on, None where an error has touched it."""
-    if program.poisoned and any(id(part) in program.poisoned for d, _ in reached for part in _parts(d)):
-        return None
-    damaged = reporter.failed and Elaborator(program, reporter, program.settings).is_damaged(model)
-    others = tuple(text for path, text in program.sources.items() if path != program.main.path)
-    imports = tuple(program.imports.get(path, ()) for path in program.files)
-    state = reporter.failed, damaged, id(model) in program.untrained
-    return model.name.id, tuple(text for _, text in reached), others, imports, state
+    def of(self, model: nodes.Model) -> Reached:
+        """The declarations of the main file whose names stand in the text of the model, or of one of these."""
+        found: dict[int, tuple[nodes.Declaration, str]] = {}
+        waiting: list[nodes.Declaration | None] = [
+            model,
+            self.program.train_for(model),
+            self.program.data_for(model),
+        ]
+        while waiting:
+            d = waiting.pop()
+            if d is None or id(d) in found:
+                continue
+            text = "\n".join(self.lines[d.span.line - 1 : d.span.end_line])
+            found[id(d)] = d, text
+            for word in dict.fromkeys(_WORD.findall(text)):
+                waiting += self.named.get(word, ())
+        return sorted(found.values(), key=lambda entry: self.order[id(entry[0])])
+
+    def key(self, model: nodes.Model, reached: Reached, reporter: Reporter) -> object:
+        """All that tracing a model depends on, None where an error has touched it."""
+        program = self.program
+        if program.poisoned and any(id(part) in program.poisoned for d, _ in reached for part in _parts(d)):
+            return None
+        damaged = reporter.failed and Elaborator(program, reporter, program.settings).is_damaged(model)
+        state = reporter.failed, damaged, id(model) in program.untrained
+        return model.name.id, tuple(text for _, text in reached), self.others, self.imports, state
 
 
 def _parts(start: object) -> Iterator[nodes.Node]:
