@@ -31,26 +31,25 @@ class Site(NamedTuple):
 
 def sites() -> list[Site]:
     """All of them, in the order of files and lines; tables and comparisons of codes are none."""
-    found: list[Site] = []
+    found: set[Site] = set()
     for path in sorted(PACKAGE.rglob("*.py")):
-        name = str(path.relative_to(PACKAGE))
-        if path.parent.name in ("codes", "cli") or name == "fixes.py":
+        if path.parent.name in ("codes", "cli", "proposals", "lsp"):
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        for function in ast.walk(tree):
-            if isinstance(function, ast.FunctionDef):
-                found += dict.fromkeys(Site(name, *rest) for rest in _of(function))
-    return sorted(set(found))
+        tables = {id(s) for n in ast.walk(tree) if isinstance(n, ast.Module | ast.ClassDef) for s in n.body}
+        for statement in ast.walk(tree):
+            if isinstance(statement, ast.stmt) and not isinstance(statement, COMPOUND) and id(statement) not in tables:
+                place = str(path.relative_to(PACKAGE)), statement.lineno, statement.end_lineno or statement.lineno
+                found |= {Site(*place, code) for code in _codes(statement)}
+    return sorted(found)
 
 
-def _of(function: ast.FunctionDef) -> Iterator[tuple[int, int, str]]:
-    for statement in ast.walk(function):
-        if isinstance(statement, ast.stmt) and not isinstance(statement, COMPOUND):
-            for node in ast.walk(statement):
-                if isinstance(node, ast.Constant) and isinstance(node.value, str) and CODE.fullmatch(node.value):
-                    yield statement.lineno, statement.end_lineno or statement.lineno, node.value
-            if _plain_shape_error(statement):
-                yield statement.lineno, statement.end_lineno or statement.lineno, "E0301"
+def _codes(statement: ast.stmt) -> Iterator[str]:
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and CODE.fullmatch(node.value):
+            yield node.value
+    if _plain_shape_error(statement):
+        yield "E0301"
 
 
 def _plain_shape_error(statement: ast.stmt) -> bool:
@@ -91,10 +90,9 @@ class Tracer:
         return self.line if wanted else None
 
     def line(self, frame: FrameType, event: str, argument: Any) -> Any:
-        there = self.left[frame.f_code.co_filename]
+        code, there = frame.f_code, self.left[frame.f_code.co_filename]
         if hit := [site for site in there if site.first <= frame.f_lineno <= site.last]:
             for site in hit:
                 there.remove(site)
-            if not there:
-                return None
+            self.known.pop(code, None)  # perhaps nothing is left to see in it
         return self.line

@@ -16,6 +16,7 @@ from nnspec.codes import CODES
 from nnspec.compiler import check
 
 ROWS = rows()
+ELSEWHERE = {"E0602", "E0603"}  # no spec brings them up: test_runtime_errors.py stops emitted code
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.path.stem)
@@ -34,7 +35,7 @@ def test_exactly_the_expected_reports_as_a_reader_sees_them(row: Row, tmp_path: 
 
 def test_every_code_has_a_row_and_a_rendering() -> None:
     codes = {report.code for row in ROWS for report in row.expected if report.code}
-    assert sorted(set(CODES) - codes) == []
+    assert sorted(set(CODES) - codes - ELSEWHERE) == []
     texts = {path.stem for path in ERRORS.glob("*.txt")}
     assert texts == {row.path.stem for row in ROWS}
 

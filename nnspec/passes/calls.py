@@ -51,7 +51,11 @@ class Calls(Expressions):
         if self.kind(call, scope) == "layer":
             return self._recipe(call, callee, scope)
         if callee.kind == "op" and name == "gradient" and self.selecting:
-            return self.gradient_in_model(call, callee.target)
+            if self.frame.module.kind == "objective":
+                return self.gradient_in_model(call, callee.target)
+            help = "compute it in the model and name it there: minimize reads the name"
+            self.error("E0405", call, "a derivative inside a block that minimize uses", help=help)
+            return POISON
         at = at if at is not None else self.here()
         if callee.kind == "block":
             return self.use_block(call, callee.target, (), call.arguments, scope, at)

@@ -13,7 +13,7 @@ def quoted(d: Diagnostic, source: Source) -> Iterator[Fix]:
     """Helps of the syntax: "write `->`", "leave out `+`", "write `,` after `3`"."""
     write = re.fullmatch(r"(?:did you mean|write) `([^`]+)`\??(?: in place of `[^`]+`)?", d.help)
     text = write[1] if write else ""
-    if text and "..." not in text and d.code in ("E0103", "E0104", "E0101"):
+    if text and "..." not in text and d.code in ("E0101", "E0103", "E0104", "E0107"):
         yield Fix(f"write {text}", (Edit(d.span, text),))
         if d.code == "E0101":
             yield Fix(f"write {text}", (Edit(source.before(), text + " "),))
