@@ -165,8 +165,9 @@ def explained(error: Exception, origin: Origin, files: set[str]) -> RunError | N
             break
     else:
         found = _at_line(error, origin, file, files) or _at_model(error, origin, own, file)
-    if memory:
-        found = found.replace(code="E0603", help=_MEMORY_HELP)
+    known = next((help for message, help in _KNOWN if message.search(str(error))), "")
+    if memory or known:
+        found = found.replace(code="E0603" if memory else found.code, help=_MEMORY_HELP if memory else known)
     return RunError((found,), dict(origin.sources))
 
 
@@ -181,6 +182,8 @@ _HELP = (
     "where the data is what the spec says it is, this is a fault of nnspec: please report it with the spec and the "
     "traceback, which NNSPEC_TRACEBACK=1 shows"
 )
+# What the author of a spec can do where a framework refuses what the others do.
+_KNOWN = ((re.compile("Expected more than 1 value per channel"), "batches of two examples at least, the last one too"),)
 _MEMORY_HELP = "a smaller batch (with accumulate = n in train an update still sees n batches), or a smaller model"
 
 

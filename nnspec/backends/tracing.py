@@ -100,7 +100,9 @@ def words_of(item: Item, uses: list[Use] | None = None) -> str:
 
 
 def _name_of(use: Use) -> str:
-    return use.module.title if isinstance(use, Call) else use.op.name or type(use.op).__name__.lower()
+    if isinstance(use, Call):
+        return use.module.title
+    return "the slice" if use.op.name == "[]" else use.op.name or type(use.op).__name__.lower()
 
 
 def _path_of(use: Use) -> str:
