@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from nnspec.diagnostics import Span
-from nnspec.ir.graph import Graph, Value
+from nnspec.ir.graph import Graph
 from nnspec.lsp.moves import Shift
 from nnspec.record import Record
 from nnspec.views.places import Place, places
-from nnspec.views.receptive import Field, receptive_fields
+from nnspec.views.receptive import Field, View
 from nnspec.views.table import grouped
 
 
@@ -22,7 +20,7 @@ class Step(Record):
     parameters: int
     macs: str  # "" for none
     path: str  # "" without a layer of its own
-    field: str  # its receptive field, "" where that is not known
+    field: str  # its receptive field, "" where that is not known, and but for the first use
 
 
 class Facts(Record):
@@ -43,12 +41,17 @@ def facts_of(graph: Graph, path: str) -> Facts:
     for item in graph.root.flat():
         fields.update({v.name: str(v.type) for v in item.outputs if v.name})
     fields.update({name: str(value.type) for name, value in graph.outputs.items()})
-    receptive = receptive_fields(graph)
-    return Facts(tuple(_step(place, receptive) for place in places(graph) if place.span.path == path), fields)
+    view, told, steps = View(graph), set[Span](), list[Step]()
+    for place in places(graph):
+        if place.span.path == path:
+            first = place.span not in told  # the one that is shown
+            told.add(place.span)
+            steps.append(_step(place, view.fields(place.outputs[0]) if first else ()))
+    return Facts(tuple(steps), fields)
 
 
-def _step(place: Place, receptive: Mapping[Value, tuple[Field, ...]]) -> Step:
+def _step(place: Place, fields: tuple[Field, ...]) -> Step:
     before, after = place.shapes
     macs = grouped(place.macs) if place.macs else ""
-    field = "; ".join(map(str, receptive.get(place.outputs[0], ())))
-    return Step(place.span, before, after, place.parameters, macs, place.path if place.layers else "", field)
+    path = place.path if place.layers else ""
+    return Step(place.span, before, after, place.parameters, macs, path, "; ".join(map(str, fields)))

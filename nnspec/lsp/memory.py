@@ -123,6 +123,8 @@ class Memory:
         started, own = (program.operations, program.steps), _Recorder(reporter)
         self.traced += 1
         graph, whole = trace(program, model, overrides, own)
+        if self.cancelled:
+            raise Abandoned
         facts = self.facts[model.name.id] = facts_of(graph, program.main.path)
         if whole and key is not None:
             blocks = tuple((d.span.line, d.span.end_line) for d, _ in reached)

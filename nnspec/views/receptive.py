@@ -47,19 +47,27 @@ class Field(Record):
 
 def receptive_fields(graph: Graph) -> dict[Value, tuple[Field, ...]]:
     """The fields of every tensor that depends on an input; of a shared layer those of its first use."""
-    inputs = {f.value: f.name for f in graph.fields if f.role == "input"}
-    known: dict[Value, Sights] = {}
-    found: dict[Value, Sights] = {}
-    for value in inputs:
-        total = tuple((0, n - 1) if isinstance(n, int) else None for n in value.type.shape)
-        moves = tuple({axis: Fraction(1)} for axis in range(value.type.rank))
-        known[value] = (Sight(value, (Stretch(),) * len(total), total, moves),)
-    _walk(graph.root, known, found)
-    return {
-        value: fields
-        for value, sights in found.items()
-        if (fields := tuple(f for s in sights if (f := _field(s, inputs[s.input])) is not None))
-    }
+    view = View(graph)
+    return {value: fields for value in view.sights if (fields := view.fields(value))}
+
+
+class View:
+    """What every tensor of a model sees; a field is made of it when it is asked for."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.inputs = {f.value: f.name for f in graph.fields if f.role == "input"}
+        self.sights: dict[Value, Sights] = {}
+        known: dict[Value, Sights] = {}
+        for value in self.inputs:
+            total = tuple((0, n - 1) if isinstance(n, int) else None for n in value.type.shape)
+            moves = tuple({axis: Fraction(1)} for axis in range(value.type.rank))
+            known[value] = (Sight(value, (Stretch(),) * len(total), total, moves),)
+        _walk(graph.root, known, self.sights)
+
+    def fields(self, value: Value) -> tuple[Field, ...]:
+        """The fields of a tensor in the inputs that it depends on; none where nothing is known, or to be told."""
+        sights = self.sights.get(value, ())
+        return tuple(f for s in sights if (f := _field(s, self.inputs[s.input])) is not None)
 
 
 def _walk(module: Module, known: dict[Value, Sights], found: dict[Value, Sights]) -> None:
