@@ -289,5 +289,5 @@ def _parse_value(name: str, value: str, path: str, reporter: Reporter, sources: 
         return expression
     reason = own.sorted()[0].message
     span = Span(path, 1, len(name) + 4, 1, len(name) + 4 + max(1, len(value.split("\n")[0])))
-    reporter.error("E0512", span, f"{value!r} is no value for {name}: {reason}", help=f"as in --set {name}=3")
+    reporter.error("E0512", span, f"`{value}` is no value for {name}: {reason}", help=f"as in --set {name}=3")
     return None

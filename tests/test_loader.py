@@ -75,11 +75,15 @@ def test_an_empty_file(text: str) -> None:
     assert "empty" in one(check(write("empty.nn", text)), "E0504")
 
 
-def test_a_file_of_comments_has_no_model() -> None:
+def test_a_file_of_comments_is_empty() -> None:
+    assert [d.code for d in check(write("only.nn", "# nothing yet\n")).diagnostics] == ["E0504"]
+
+
+def test_a_library_of_blocks_is_a_good_file_with_nothing_to_load() -> None:
+    assert check(write("blocks.nn", "block Unit(x) { x -> relu }\n")).ok
     with pytest.raises(SpecError) as raised:
-        load(write("only.nn", "# nothing yet\n"))
+        load("blocks.nn")
     assert [d.code for d in raised.value.diagnostics] == ["E0513"]
-    assert check("only.nn").ok  # a library of blocks is a good file, too
 
 
 def test_a_file_of_more_than_a_mebibyte() -> None:

@@ -159,7 +159,7 @@ def test_models_may_be_called_like_a_layer(backends: tuple[str, ...]) -> None:
         ("take(0) -> lstm(4)", "E0305", "lstm takes a sequence [length, features], its input is [3]"),
         ("reshape([1, 5, 3]) -> gru(4)", "E0305", "gru takes a sequence [length, features], its input is [1, 5, 3]"),
         ("transpose -> rnn(4)", "E0310", "the weight_ih_l0 of rnn would have the open size [4, T]"),
-        ("lstm(4, layers = T)", "E0306", "layers of lstm is T, it must be a whole number >= 1"),
+        ("lstm(4, layers = T)", "E0306", "layers of lstm is a whole number >= 1, not T"),
         ("lstm(T)", "E0310", "the weight_ih_l0 of lstm would have the open size [4 * T, 3]"),
         ("rotary", "E0314", "rotary turns pairs of features: 3 in 1 heads are no even number a head"),
         ("transpose -> rotary", "E0304", "rotary needs whole numbers of features and heads, got T and 1"),

@@ -96,7 +96,7 @@ def _header(label: str, file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtyp
     try:
         shape, fortran, dtype = npy_header(file)
     except ValueError as error:
-        raise DataError("E0521", f"{label}: {error}", help=AGAIN, exit_code=2) from error
+        raise DataError("E0521", f"{label} is no NumPy array, or a damaged one", help=AGAIN, exit_code=2) from error
     if dtype.hasobject:
         message = f"{label} holds Python objects, which could run code"
         raise DataError("E0529", message, help="save it as numbers or strings: array.astype(float)")

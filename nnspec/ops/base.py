@@ -227,7 +227,10 @@ def axes_of(op: Op, x: TensorType, axes: Axes | None, *, constraint: str = "C1")
         axis_of(op, x, axis, constraint=constraint) for axis in (axes if isinstance(axes, tuple) else (axes,))
     )
     if len(set(listed)) < len(listed):
-        raise ShapeError(f"{op.name} names an axis twice: {list(listed)}", code="E0305", constraint=constraint)
+        written = list(axes) if isinstance(axes, tuple) else [axes]
+        help = "axes are counted from 0, or from -1 at the end"
+        message = f"{op.name} names an axis of {show_shape(x.shape)} twice: {written}"
+        raise ShapeError(message, code="E0305", help=help, constraint=constraint)
     return tuple(sorted(listed))
 
 
@@ -306,7 +309,7 @@ def whole(op: Op, shape: Shape, what: str = "weight", *, constraint: str = "C2")
     if len(fixed) == len(shape):
         return fixed
     raise ShapeError(
-        f"the {what} of {op.name} would have the open size {show_shape(shape)}",
+        f"{what if op.name == 'param' else f'the {what} of {op.name}'} would have the open size {show_shape(shape)}",
         code="E0310",
         constraint=constraint,
         help="parameters have fixed sizes: pool or reduce the open axes away first, or fix the dim",
@@ -332,7 +335,7 @@ def spatial_tuple(
     for number in values:
         if not isinstance(number, int) or number < least:
             raise ShapeError(
-                f"{setting} of {op.name} is {number}, it must be a whole number >= {least}",
+                f"{setting} of {op.name} is a whole number >= {least}, not {number}",
                 code="E0306",
                 constraint=constraint,
             )

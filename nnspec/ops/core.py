@@ -42,7 +42,7 @@ class FreeParameter(Op):
         return TensorType(FLOAT, self.shape, False)
 
     def params(self) -> dict[str, Param]:
-        return {"": Param(whole(self, self.shape, "value", constraint="C1"), self.init, "param")}
+        return {"": Param(whole(self, self.shape, "this parameter", constraint="C1"), self.init, "param")}
 
 
 class ReadParameter(Op):

@@ -116,9 +116,9 @@ def _canonical_index(index: int, n: Size) -> int:
 
 def _canonical_slice(item: Slice, n: Size) -> Slice:
     if item.step < 1:
-        fix = "flip reverses an axis"
+        fix = "flip(x) reverses an axis" if item.step < 0 else "leave it out: every entry is taken"
         raise ShapeError(
-            f"the step of a slice is {item.step}, it must be at least 1", code="E0306", constraint="C3", help=fix
+            f"the step of a slice is a whole number >= 1, not {item.step}", code="E0306", constraint="C3", help=fix
         )
     start, stop = _cut(item.start, n), _cut(item.stop, n)
     kept = Slice(None if start == 0 else start, None if stop is not None and same(stop, n) else stop, item.step)

@@ -60,9 +60,7 @@ class GaussianNoise(Noise):
 
     def infer(self, x: TensorType) -> TensorType:
         if self.std < 0:
-            raise ShapeError(
-                f"std of gaussian_noise is {self.std:g}, it must not be negative", code="E0306", constraint="C1"
-            )
+            raise ShapeError(f"std of gaussian_noise is a number >= 0, not {self.std:g}", code="E0306", constraint="C1")
         return super().infer(x)
 
 

@@ -66,7 +66,7 @@ class Recurrent(Op):
         """`layers`, which no open size can be (E0306)."""
         if not isinstance(self.layers, int) or self.layers < 1:
             raise ShapeError(
-                f"layers of {self.name} is {self.layers}, it must be a whole number >= 1", code="E0306", constraint="C3"
+                f"layers of {self.name} is a whole number >= 1, not {self.layers}", code="E0306", constraint="C3"
             )
         return self.layers
 

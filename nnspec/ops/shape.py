@@ -99,7 +99,7 @@ class Permute(Op):
         axes = tuple(axis_of(self, x, axis) for axis in listed)
         if sorted(axes) != list(range(x.rank)):
             raise ShapeError(
-                f"permute names axes {list(listed)} of {show_shape(x.shape)}, it must name each of the {x.rank} once",
+                f"permute names each of the {x.rank} axes of {show_shape(x.shape)} once, not {list(listed)}",
                 code="E0305",
                 constraint="C1",
                 help=f"permute({list(reversed(range(x.rank)))}) turns them round",

@@ -48,7 +48,9 @@ class Measures(Rates):
             fitting = [pair for pair in tensors if _binds(template, pair)]
             if len(fitting) != 1:
                 help = f"as in {name}({self._some_output()}, ...)"
-                self.error("E0409", item, f"{name} needs to know what it compares: the model has several", help=help)
+                self.error(
+                    "E0409", item, f"{name} compares one output with one target, and the model has several", help=help
+                )
                 return None
             tensors = fitting
         prediction, target = tensors[0]

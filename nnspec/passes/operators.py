@@ -61,7 +61,7 @@ class Operators(Settings):
         if isinstance(value, Value):
             return self.operation(operator_class("not" if expr.op == "not" else "neg")(), (value,), expr)
         if isinstance(value, Recipe | Instance | Several):
-            return self._no_arithmetic(expr, value)
+            return self._no_arithmetic(expr, value, expr.operand)
         try:
             return numbers.unary(expr.op, value)
         except NumberError as error:
@@ -82,11 +82,11 @@ class Operators(Settings):
         return value
 
     def _combine(self, expr: nodes.Binary, left: Any, right: Any) -> Any:
-        for value in (left, right):
+        for value, part in ((left, expr.left), (right, expr.right)):
             if isinstance(value, Poisoned):
                 return POISON
             if isinstance(value, Recipe | Instance | Several):
-                return self._no_arithmetic(expr, value)
+                return self._no_arithmetic(expr, value, part)
         if isinstance(left, Value) or isinstance(right, Value):
             return self._tensor_binary(expr, left, right)
         if expr.op in ("==", "!=") and isinstance(left, str) != isinstance(right, str):
@@ -110,14 +110,19 @@ class Operators(Settings):
             return POISON
         return self.operation(operator_class(expr.op)(), (a, b), expr)
 
-    def _no_arithmetic(self, expr: nodes.Binary | nodes.Unary, value: Any) -> Poisoned:
+    def _no_arithmetic(self, expr: nodes.Binary | nodes.Unary, value: Any, part: nodes.Expr) -> Poisoned:
         if isinstance(value, Several):
             self.error(
                 "E0227", expr, f"this is {len(value.values)} tensors, not one", help="name them first: a, b = ..."
             )
             return POISON
-        help = "give each layer its tensor first, in parentheses: (x -> f) + x"
-        self.error("E0210", expr, f"there is no arithmetic on layers: -> binds looser than {expr.op}", help=help)
+        if isinstance(part, nodes.Name):
+            message = f"there is no arithmetic on layers: {part.id} is a layer"
+            help = f"{part.id} becomes a tensor when it gets one: x -> {part.id}"
+        else:
+            message = f"there is no arithmetic on layers: -> binds looser than {expr.op}"
+            help = "give each layer its tensor first, in parentheses: (x -> f) + x"
+        self.error("E0210", expr, message, help=help)
         return POISON
 
     def origin(self, value: Value, node: nodes.Node) -> tuple[Label, ...]:

@@ -25,7 +25,7 @@ from nnspec.passes.resolve_scope import (
     Names,
 )
 from nnspec.passes.resolve_tables import Setting, Signature
-from nnspec.suggest import did_you_mean
+from nnspec.suggest import did_you_mean, either
 from nnspec.syntax import nodes
 
 # Which kinds a setting takes, by the name of its annotation (see nnspec.ops.base); others take anything.
@@ -281,9 +281,9 @@ class CallChecker(Checker):
             return
         what = f"{setting.name} of {signature.name}"
         if setting.only_words:
-            self.error("E0217", value, f"{what} is one of {', '.join(setting.words)}")
+            self.error("E0217", value, f"{what} is {either(setting.words)}, this is {A_KIND[kind]}")
             return
-        wanted = " or ".join(dict.fromkeys([*setting.words, *(A_KIND[k] for k in allowed)]))
+        wanted = either(dict.fromkeys([*setting.words, *(A_KIND[k] for k in allowed)]))
         help = (
             f"write {setting.name} = {value.value}, without quotes"
             if isinstance(value, nodes.String) and setting.words

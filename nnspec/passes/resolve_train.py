@@ -170,6 +170,10 @@ class SettingsChecker(BodyChecker):
             if not name or names.find(name) is not None:
                 continue
             signature = tables.of_schedule(name)
+            if signature is not None and isinstance(value, nodes.Name):
+                missing = " and ".join(signature.required())
+                self.error("E0209", value, f"{name} needs its {missing}", help=f"as in {signature.example()}")
+                self.kinds[id(value)] = ANY
             if signature is not None and isinstance(value, nodes.Call):
                 self.rates(value, names)
                 self.kinds[id(value)] = ANY
@@ -215,7 +219,7 @@ class SettingsChecker(BodyChecker):
         """A number, a bool or one of the key's own words."""
         if isinstance(e, nodes.Name) and self.look(e.id, names) is None:
             if e.id not in key.words:
-                help = did_you_mean(e.id, (*key.words, *names.all_names(NUMBER)), f"{name} takes {key.takes}")
+                help = did_you_mean(e.id, (*key.words, *names.all_names(NUMBER)), _example(name, key))
                 self.error("E0405", e, f"{name} takes {key.takes}, not {e.id}", help=help)
             return
         kind = self.kind(e, names)
@@ -342,6 +346,12 @@ def _meant(entries: tuple[nodes.Entry, ...], table: dict[str, keys.Key]) -> set[
     """The keys of a block, and those that misspelt ones are reported to mean: they are not missing as well."""
     unknown = [e.key.id for e in entries if e.key.id not in table]
     return {e.key.id for e in entries}.union(*(nearest(key, table) for key in unknown))
+
+
+def _example(name: str, key: keys.Key) -> str:
+    """How a key is given a number or a truth value."""
+    values = {"clip_norm": "1.0", "clip_value": "0.5", "ema": "0.999", "seed": "0", "shift": "1", "shuffle": "false"}
+    return f"as in {name} = {values.get(name, key.words[0] if key.words else '8')}"
 
 
 def _word(e: nodes.Expr) -> str:

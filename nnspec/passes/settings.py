@@ -174,7 +174,9 @@ class Settings(Applying):
                 )
             else:
                 help = f"constant({show(expr.value)})" if isinstance(expr, nodes.Number) else "as in normal(0.01)"
-                self.error("E0207", expr, f"{what} is an initialiser, which this is not", help=help)
+                kind = self.kind(expr, scope)
+                found = {"tensor": "a tensor", "bool": "true or false"}.get(kind, f"a {kind}")
+                self.error("E0207", expr, f"{what} is an initialiser, this is {found}", help=help)
             return POISON
         arguments = expr.arguments if isinstance(expr, nodes.Call) else ()
         positional = [a.value for a in arguments if not a.name]
