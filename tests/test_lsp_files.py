@@ -32,7 +32,22 @@ BEYOND = """\
 import "../main.nn"
 model Twice { input x: float32[4]; output y = x -> Net -> Part(1) }
 """
+PATTERNS = """\
+model Net {
+    input x: float32[4]
+    layer head = dense(3)
+    output y = x -> head
+}
+train { minimize = sum(y); optimizer = sgd(0.1); optimizer("head.*") = frozen; steps = 1; batch = 1 }
+"""
 APART = "block Part(x) { x -> dense(2) }\nmodel M { input x: float32[4]; output y = x -> Part }\n"
+FILES = {
+    "parts.nn": PARTS,
+    "main.nn": MAIN,
+    "inner/beyond.nn": BEYOND,
+    "apart.nn": APART,
+    "patterns.nn": PATTERNS,
+}
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +67,13 @@ def folder(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(root)
     found = root / "project"
     (found / "inner").mkdir(parents=True)
-    for name, text in {"parts.nn": PARTS, "main.nn": MAIN, "inner/beyond.nn": BEYOND, "apart.nn": APART}.items():
+    for name, text in {
+        "parts.nn": PARTS,
+        "main.nn": MAIN,
+        "inner/beyond.nn": BEYOND,
+        "apart.nn": APART,
+        "patterns.nn": PATTERNS,
+    }.items():
         (found / name).write_text(text)
     yield found
     shutil.rmtree(found)
@@ -118,6 +139,7 @@ def test_a_name_changes_in_every_file_that_means_it(
         ("parts.nn", "Part(x", "Net", "there is a Net already in main.nn"),
         ("main.nn", "depth = 3", "channels", "there is a channels already in parts.nn"),
         ("main.nn", "Part(2", "conv", "conv is a word of nnspec"),
+        ("patterns.nn", "head =", "top", 'the pattern "head.*" (line 6 of patterns.nn) names parameters of head'),
         ("main.nn", "Part(2", "two words", "is not a name"),
     ],
 )

@@ -17,6 +17,7 @@ from nnspec.lsp.moves import Shift, lowered
 from nnspec.passes.context import MAX_NODES, MAX_STEPS
 from nnspec.passes.elaborate import Elaborator, trace
 from nnspec.passes.program import Abandoned, Program
+from nnspec.passes.resolve_lost import parts
 from nnspec.record import Record
 from nnspec.syntax import nodes, parse
 from nnspec.syntax.lexer import normalise
@@ -227,20 +228,8 @@ class _Reach:
     def key(self, model: nodes.Model, reached: Reached, reporter: Reporter) -> object:
         """All that tracing a model depends on, None where an error has touched it."""
         program = self.program
-        if program.poisoned and any(id(part) in program.poisoned for d, _ in reached for part in _parts(d)):
+        if program.poisoned and any(id(part) in program.poisoned for d, _ in reached for part in parts(d)):
             return None
         damaged = reporter.failed and Elaborator(program, reporter, program.settings).is_damaged(model)
         state = reporter.failed, damaged, id(model) in program.untrained
         return model.name.id, tuple(text for _, text in reached), self.others, self.imports, state
-
-
-def _parts(start: object) -> Iterator[nodes.Node]:
-    """A node and all nodes in it."""
-    stack = [start]
-    while stack:
-        part = stack.pop()
-        if isinstance(part, tuple):
-            stack += part
-        elif isinstance(part, nodes.Node):
-            yield part
-            stack += [getattr(part, name) for name in part._fields if name not in ("span", "name_span")]

@@ -12,7 +12,9 @@ from nnspec.lsp.analysis import Syntax
 from nnspec.lsp.memory import Memory
 from nnspec.lsp.names import Binding
 from nnspec.lsp.tables import described
+from nnspec.passes.resolve_lost import parts
 from nnspec.record import Record
+from nnspec.syntax import nodes
 from nnspec.syntax.tokens import RESERVED
 
 MOST = 2000  # files of a folder that are looked at
@@ -48,8 +50,20 @@ def renamed(syntax: Syntax, binding: Binding, new: str, folders: list[str], unsa
         if any(new in region.scope for region in other.names.regions) or _setting_clash(other, binding, new):
             where = "" if other.path == syntax.path else f" in {os.path.basename(other.path)}"
             raise Refused(f"there is a {new} already{where}")
+        if (pattern := _pattern(other, binding)) is not None:
+            line = f"line {pattern.span.line} of {os.path.basename(other.path)}"
+            raise Refused(f'the pattern "{pattern.value}" ({line}) names parameters of {binding.name}: change it first')
         found.append(Uses(other.path, other.lines, spans))
     return found
+
+
+def _pattern(syntax: Syntax, binding: Binding) -> nodes.String | None:
+    """A text of the file that may name parameters by the name of their layer."""
+    if binding.kind not in ("layer", "param"):
+        return None
+    word = re.compile(rf"(?<![\w]){re.escape(binding.name)}(?![\w])")
+    strings = (part for part in parts(syntax.tree) if isinstance(part, nodes.String))
+    return next((string for string in strings if word.search(string.value)), None)
 
 
 def users(syntax: Syntax, binding: Binding, folders: list[str], unsaved: Mapping[str, str]) -> Iterator[Syntax]:
