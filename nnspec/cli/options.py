@@ -85,6 +85,12 @@ def run_options(command: F) -> F:
     return click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")(command)
 
 
+def trust_option(command: F) -> F:
+    """`--trust-code`: for verbs that go on with a run in the code that its folder keeps."""
+    help = "Run the code that RUN keeps even where this nnspec would write other code for its spec."
+    return click.option("--trust-code", is_flag=True, help=help)(command)
+
+
 def weights_option(command: F) -> F:
     """`--weights`: parameters from a file, as `import-weights` and training write them."""
     return click.option(

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from nnspec.cli.console import FAILED, OK, message
+from nnspec.cli.options import trust_option
 from nnspec.cli.train import Lines
 
 
@@ -15,7 +16,8 @@ from nnspec.cli.train import Lines
 @click.option(
     "--run-dir", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the new run (default: runs/MODEL/N)."
 )
-def command(run: Path, run_dir: Path | None) -> int:
+@trust_option
+def command(run: Path, run_dir: Path | None, trust_code: bool) -> int:
     """Train RUN again from its own files, in a new folder, and compare it bit for bit.
 
     Compared are weights, optimizer state, metrics and the result. Exit code 0 where every bit is the same, 4 where not.
@@ -24,7 +26,7 @@ def command(run: Path, run_dir: Path | None) -> int:
     from nnspec.train.run import Listener
 
     show = Lines(verbose=False)
-    found = reproduce(run, run_dir=run_dir, listener=Listener(show.start, show.epoch, show.step))
+    found = reproduce(run, run_dir=run_dir, listener=Listener(show.start, show.epoch, show.step), trust_code=trust_code)
     for note in found.notes if found.different else ():
         message(f"warning: {note}")
     for what in found.same:

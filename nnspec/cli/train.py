@@ -11,7 +11,7 @@ import click
 
 from nnspec.backends import BACKENDS
 from nnspec.cli.console import Failure, message
-from nnspec.cli.options import run_options, spec_options
+from nnspec.cli.options import run_options, spec_options, trust_option
 from nnspec.cli.specs import load
 from nnspec.views.numbers import measured, seconds_in_words
 
@@ -61,6 +61,7 @@ def every_given(ctx: click.Context, param: click.Parameter, value: str | None) -
 @click.option("--allow-memory", is_flag=True, help="Start even where the memory is estimated not to suffice.")
 @click.option("--plan", metavar="WORDS", default="", help="Override what is chosen for the backend (see -v).")
 @click.option("-v", "--verbose", is_flag=True, help="Say what was chosen for the backend, and why.")
+@trust_option
 @run_options
 @spec_options
 def command(
@@ -74,6 +75,7 @@ def command(
     log: str | None,
     debug_nans: bool,
     allow_memory: bool,
+    trust_code: bool,
     plan: str,
     verbose: bool,
     device: str,
@@ -115,7 +117,7 @@ def command(
             told["on_epoch"] = _both(show.epoch, board.epoch)
         told.update(checkpoint_every=checkpoint_every, debug_nans=debug_nans, allow_memory=allow_memory)
         if run is not None:
-            result = go_on(run, **told)
+            result = go_on(run, trust_code=trust_code, **told)
         else:
             assert spec is not None
             options: dict[str, Any] = {"device": device, "dtype": dtype, "seed": seed, "epochs": epochs}

@@ -34,7 +34,7 @@ class Scaling(Record):
     std: Any
 
     def apply(self, array: Array, dtype: str) -> Array:
-        mean, std = np.asarray(self.mean, np.float64), np.asarray(self.std, np.float64)
+        mean, std = self._arrays(array.shape)
         out = np.empty(array.shape, dtype)
         for start in range(0, len(array), CHUNK):
             part = array[start : start + CHUNK].astype(np.float64)
@@ -43,7 +43,20 @@ class Scaling(Record):
 
     def invert(self, array: Array) -> Array:
         """The numbers before normalisation, for predictions of a normalised target."""
-        return array * np.asarray(self.std, np.float64) + np.asarray(self.mean, np.float64)
+        mean, std = self._arrays(array.shape)
+        return array * std + mean
+
+    def _arrays(self, shape: tuple[int, ...]) -> tuple[Array, Array]:
+        """Mean and deviation for examples of a shape. Raises DataError E0537 where those of a run are others."""
+        try:
+            mean, std = np.asarray(self.mean, np.float64), np.asarray(self.std, np.float64)
+            fits = np.broadcast_shapes(mean.shape, std.shape, shape) == shape
+        except ValueError:  # lists of different lengths, or shapes that do not meet
+            fits = False
+        if not fits:
+            message = f"the mean and deviation that are kept do not fit examples of shape {list(shape[1:])}"
+            raise DataError("E0537", message, exit_code=2)
+        return mean, std
 
 
 def fit_scaling(

@@ -15,12 +15,15 @@ from nnspec.record import Record
 from nnspec.train.errors import TrainError
 from nnspec.train.files import candidates, remove, sha256, to_json, write_folder
 from nnspec.train.logs import Mark
+from nnspec.train.stored import CHECKPOINT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     import numpy as np
+
+    from nnspec.ir.graph import Graph
 
     State = dict[str, np.ndarray[Any, Any]]
 
@@ -129,7 +132,7 @@ def load(path: Path) -> Checkpoint:
     for folder in candidates(path, previous(path)):
         try:
             found = _read(folder)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             problems.append(f"the checkpoint {folder} is damaged: {reason(error)}")
             continue
         if problems:
@@ -147,10 +150,14 @@ def reason(error: Exception) -> str:
 
 def _read(folder: Path) -> Checkpoint:
     head = json.loads((folder / "checkpoint.json").read_text(encoding="utf-8"))
+    if not isinstance(head, dict):
+        raise ValueError("checkpoint.json is no table of values by name")
     if head["hash"] != _hash({key: value for key, value in head.items() if key != "hash"}):
         raise ValueError("checkpoint.json does not match its hash")
     if head["format"] != FORMAT:
         raise ValueError(f"its format is {head['format']}, this nnspec reads {FORMAT}")
+    if wrong := CHECKPOINT(head):
+        raise ValueError(f"checkpoint.json: {wrong.lstrip('.')}")
     states: dict[str, State] = {"weights.safetensors": {}, "optimizer.safetensors": {}}
     for name in states.keys() & head["files"].keys():
         content = (folder / name).read_bytes()
@@ -160,6 +167,30 @@ def _read(folder: Path) -> Checkpoint:
     mark = Mark(head["metrics"]["size"], head["metrics"]["hash"])
     weights, optimizer = states["weights.safetensors"], states["optimizer.safetensors"]
     return Checkpoint(weights, optimizer, _progress(head["progress"]), head["run"], mark)
+
+
+def require_fit(checkpoint: Checkpoint, graph: Graph, run: Path) -> None:
+    """Raises TrainError unless the arrays are those of a model: hashes say what was written, not by whom."""
+    import numpy as np
+
+    wanted = {p.path: p.shape for p in graph.root.parameters()}
+    found = checkpoint.weights
+    for name, array in sorted(found.items()):
+        if name not in wanted:
+            wrong = f"{name}, which the model does not have"
+        elif array.shape != wanted[name]:
+            wrong = f"{name} of shape {list(array.shape)}, in the model it is {list(wanted[name])}"
+        elif array.dtype.kind != "f" or not np.isfinite(array).all():
+            wrong = f"{name} with entries that are no finite floats"
+        else:
+            continue
+        raise TrainError(f"the checkpoint of {run} holds {wrong}")
+    if lacking := sorted(wanted.keys() - found.keys()):
+        raise TrainError(f"the checkpoint of {run} lacks {', '.join(lacking[:3])}")
+    for name, array in sorted(checkpoint.optimizer.items()):
+        shape = wanted.get(name.rpartition("/")[0])
+        if name != "step" and (shape is None or array.shape not in (shape, ())):
+            raise TrainError(f"the checkpoint of {run} holds {name} of the optimizer, which does not fit the model")
 
 
 def _progress(found: dict[str, Any]) -> Progress:

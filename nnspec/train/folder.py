@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import ast
 import errno
-import json
 import os
 import platform
 import re
@@ -18,7 +18,9 @@ from nnspec.train.checkpoint import Checkpoint, previous
 from nnspec.train.checkpoint import load as load_checkpoint
 from nnspec.train.errors import TrainError
 from nnspec.train.files import candidates, sha256
+from nnspec.train.logs import record
 from nnspec.train.session import THREADS
+from nnspec.train.stored import ENVIRONMENT, RESOLVED, read_stored
 from nnspec.version import __version__
 
 if TYPE_CHECKING:
@@ -106,6 +108,26 @@ def versions(packages: tuple[str, ...]) -> dict[str, str]:
     return {name: found[name] for name in packages if name in found}
 
 
+def same_program(one: str, other: str) -> bool:
+    """Whether two files are one program, whatever its numbers are: a seed of the command line stands in one alone.
+
+    Comments and docstrings, which name the spec and its lines, are none of it.
+    """
+    try:
+        return ast.dump(_bare(ast.parse(one))) == ast.dump(_bare(ast.parse(other)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # of a file that is no Python
+        return False
+
+
+def _bare(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, False) is not None:
+            del node.body[0]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+            node.value = 0
+    return tree
+
+
 class Run(Record):
     """A run folder that was read. `resolved` is its resolved.json."""
 
@@ -170,8 +192,8 @@ class Run(Record):
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl; a last one that is not whole is left out."""
         path = self.folder / "metrics.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+        return [record(line, path) for line in lines if line.endswith(b"\n")]
 
     @property
     def finished(self) -> bool:
@@ -199,13 +221,10 @@ def read_run(path: str | Path) -> Run:
     if not is_run(folder):
         what = "is not a run folder (it has no resolved.json)" if folder.is_dir() else "is no folder"
         raise TrainError(f"{folder} {what}", help="runs are kept in runs/<model>/<number>")
-    try:
-        resolved = json.loads((folder / "resolved.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise TrainError(f"{folder / 'resolved.json'} cannot be read: {error}") from error
-    missing = [key for key in ("model", "backend", "base", "plan", "hashes") if key not in resolved]
-    if missing:
-        raise TrainError(f"{folder / 'resolved.json'} has no {', '.join(missing)}")
+    resolved = read_stored(folder / "resolved.json", RESOLVED)
+    for name in resolved["hashes"]:
+        if os.path.isabs(name) or ".." in Path(name).parts:
+            raise TrainError(f"{folder / 'resolved.json'}: hashes name {name}, which is no file of the run")
     return Run(folder, resolved)
 
 
@@ -229,9 +248,9 @@ def differences(folder: Path, backend: str, device: str) -> list[str]:
     """In what this machine differs from the one that began a run, as far as bits may depend on it."""
     path = folder / "environment.json"
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        return [f"{path} cannot be read: {error}"]
+        known = read_stored(path, ENVIRONMENT)
+    except TrainError as error:
+        return [error.message]
     now = environment(backend, device)
     then, here = {**known, **known["packages"]}, {**now, **now["packages"]}
     watched = [

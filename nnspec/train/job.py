@@ -50,8 +50,8 @@ class Job:
     """A spec, its data and its settings, ready to run.
 
     `kept` is the run whose plan, choices and code are used again, in `resume` and `reproduce`: then the spec is that of
-    the run's folder. Raises TrainError where what is there now is not what the run was made with, SpecError where no
-    parameter is left to train.
+    the run's folder, and `trust_code` runs its code whatever that is. Raises TrainError where what is there now is not
+    what the run was made with, SpecError where no parameter is left to train.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class Job:
         most_steps: int = 0,
         kept: folders.Run | None = None,
         allow_memory: bool = False,
+        trust_code: bool = False,
     ) -> None:
         graph, training = spec.graph, spec.graph.training
         if training is None:
@@ -96,7 +97,9 @@ class Job:
         self.choices: Choices = choose(backend, graph, run, wishes or {}) if kept is None else kept.choices()
         if kept is None and dtype is not None and training.settings.get("precision") == "bfloat16":
             self.choices = (*self.choices, Choice("precision", dtype, "asked for"))
-        self.source = spec.source(backend, choices=self.choices) if kept is None else kept.code()
+        self.source = spec.source(backend, choices=self.choices)
+        if kept is not None:
+            self.source = self.kept_source(kept, trust_code)
         if kept is not None:
             self.hold_to(kept)
 
@@ -109,9 +112,20 @@ class Job:
 
     # ---------------------------------------------------------------- the same as before
 
+    def kept_source(self, run: folders.Run, trusted: bool) -> str:
+        """The code that the run goes on with. Raises TrainError for another than this nnspec writes for its spec,
+        unless it is `trusted`: the folder of someone else may hold any program."""
+        code = run.code()
+        if not trusted and not folders.same_program(code, self.source):
+            raise TrainError(
+                f"{run.source(run.backend)} is not what this nnspec writes for the spec of the run",
+                help="if the run is your own, of another version, say --trust-code: then that file is run as it is",
+            )
+        return code
+
     def hold_to(self, run: folders.Run) -> None:
         """Raise TrainError unless spec, data and plan are those that the run was made with."""
-        known = Plan(**run.resolved["plan"])
+        known = Plan(**{name: value for name, value in run.resolved["plan"].items() if name in Plan._fields})
         for path in run.changed({**self.data_files(), **self.initial_files()}):
             raise TrainError(
                 f"{path} is not what it was when {run.folder} was begun: the run would go on with other examples",

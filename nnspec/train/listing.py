@@ -42,7 +42,9 @@ def listed(folder: Path) -> tuple[list[Entry], list[str]]:
     problems: list[str] = []
     for path in run_folders(folder):
         try:
-            runs.append(read_run(path))
+            run = read_run(path)
+            run.metrics()
+            runs.append(run)
         except TrainError as error:
             problems.append(error.message)
     return [_entry(run, _differing([r for r in runs if r.model == run.model])) for run in runs], problems

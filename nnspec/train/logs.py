@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from nnspec.record import Record
 from nnspec.train.errors import TrainError
 from nnspec.train.files import append, sync, write
+from nnspec.train.stored import METRICS as FORM
+from nnspec.train.stored import checked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,5 +72,14 @@ class Logs:
             )
         if len(content) > mark.size:
             write(path, kept)
-        self.history = [json.loads(line) for line in kept.splitlines()]
+        self.history = [record(line, path) for line in kept.splitlines()]
         self._synced = self._size
+
+
+def record(line: bytes, path: Path) -> dict[str, Any]:
+    """One line of `metrics.jsonl`. Raises TrainError where it is none."""
+    try:
+        found: dict[str, Any] = checked(json.loads(line), FORM, path)
+    except (ValueError, RecursionError) as error:
+        raise TrainError(f"{path} has a line that is no json: {error}") from error
+    return found

@@ -36,10 +36,17 @@ class Reproduction(Record):
     notes: tuple[str, ...]
 
 
-def reproduce(run: str | Path, *, run_dir: str | Path | None = None, listener: Listener | None = None) -> Reproduction:
+def reproduce(
+    run: str | Path,
+    *,
+    run_dir: str | Path | None = None,
+    listener: Listener | None = None,
+    trust_code: bool = False,
+) -> Reproduction:
     """Train a finished run again in a folder of its own, from its spec, code, plan and choices.
 
-    Raises TrainError where the run is not finished, or files it needs have changed; Diverged where this one diverges.
+    Raises TrainError where the run is not finished, files it needs have changed, or its code is not what its spec says
+    (unless `trust_code`); Diverged where this one diverges.
     """
     from nnspec.compiler import load
 
@@ -51,7 +58,7 @@ def reproduce(run: str | Path, *, run_dir: str | Path | None = None, listener: L
     first.texts()
     spec: Compiled = load(first.folder / "spec.nn", model=first.model)
     with one_blas_thread(first.backend, first.resolved["blas"]):
-        job = Job(spec, first.backend, **first.settings, kept=first)
+        job = Job(spec, first.backend, **first.settings, kept=first, trust_code=trust_code)
         result = begin(job, run_dir, listener or Listener(), began)
     same, different = compare(first.folder, result.folder)
     notes = folders.differences(first.folder, job.backend, job.device)

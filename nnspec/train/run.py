@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -23,6 +22,7 @@ from nnspec.train.loop import Epoch, Hooks, Loop, averages
 from nnspec.train.plan import Plan
 from nnspec.train.saving import Every
 from nnspec.train.session import one_blas_thread
+from nnspec.train.stored import RESULT, read_stored
 
 if TYPE_CHECKING:
     from nnspec.backends.base import Driver
@@ -136,6 +136,7 @@ def resume(
     checkpoint_every: Every | None = None,
     debug_nans: bool = False,
     allow_memory: bool = False,
+    trust_code: bool = False,
     on_start: Callable[[Start], None] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
     on_step: Callable[[int, int], None] | None = None,
@@ -143,7 +144,8 @@ def resume(
     """Go on with a run that was stopped, from its last checkpoint: it ends with the same bits as one never stopped.
 
     Plan, choices and code are those that the run keeps. A run that is finished gives its result again. Raises
-    TrainError where data, spec or metrics are not what they were, or another process is at work on the run.
+    TrainError where data, spec or metrics are not what they were, where the code is not what its spec says (unless
+    `trust_code`), or another process is at work on the run.
     """
     from nnspec.compiler import load
 
@@ -155,12 +157,18 @@ def resume(
             return done
         found.texts()  # refuses what was changed
         spec: Compiled = load(found.folder / "spec.nn", model=found.model)
-        job = Job(spec, found.backend, **found.settings, kept=found, allow_memory=allow_memory)
+        options: dict[str, Any] = {**found.settings, "allow_memory": allow_memory, "trust_code": trust_code}
+        job = Job(spec, found.backend, **options, kept=found)
         driver = job.open(found.folder)
         saved = _saved(job, found.folder / "checkpoints")
         if saved.optimizer:
+            checkpoints.require_fit(saved, spec.graph, found.folder)
             driver.load(saved.weights)
-            driver.load_optimizer(saved.optimizer)
+            try:
+                driver.load_optimizer(saved.optimizer)
+            except (KeyError, ValueError) as error:
+                message = f"the checkpoint of {found.folder} has another optimizer's state: {checkpoints.reason(error)}"
+                raise TrainError(message) from error
         else:
             job.initialise(driver)
         tidy(found.folder)
@@ -259,9 +267,9 @@ def finished(run: folders.Run) -> Result | None:
     path = run.folder / folders.RESULT
     if not path.is_file():
         return None
+    summary = read_stored(path, RESULT)
+    history = [r for r in run.metrics() if "train" in r]
     try:
-        summary = json.loads(path.read_text(encoding="utf-8"))
-        history = [r for r in run.metrics() if "train" in r]
         return Result(folder=run.folder, backend=run.backend, history=history, seconds=0.0, **summary)
-    except (OSError, ValueError, TypeError) as error:
+    except TypeError as error:  # keys of another version
         raise TrainError(f"{path} cannot be read: {error}") from error

@@ -15,10 +15,11 @@ from nnspec.data.errors import DataError
 from nnspec.diagnostics import SpecError
 from nnspec.record import Record
 from nnspec.train.checkpoint import averaged
+from nnspec.train.checkpoint import require_fit as fits_model
 from nnspec.train.errors import TrainError
 from nnspec.train.evaluate import evaluate, outputs
 from nnspec.train.files import write
-from nnspec.train.folder import Run, is_run, read_run
+from nnspec.train.folder import Run, is_run, read_run, same_program
 from nnspec.train.initial import initial_state
 from nnspec.train.meaning import class_of, pairs
 from nnspec.train.plan import BATCH
@@ -222,11 +223,14 @@ def _with_weights(subject: Subject, path: Path) -> Subject:
 def _of_run(run: Run, backend: str | None, dtype: str | None, checkpoint: str | None) -> Subject:
     from nnspec.compiler import load
 
+    run.texts()  # refuses what was changed
     spec: Compiled = load(run.folder / "spec.nn", model=run.model)
     chosen = known_backend(backend or str(run.resolved["backend"]))
     stored = run.checkpoint(checkpoint)
+    fits_model(stored, spec.graph, run.folder)
     memory = Memory.from_json(run.resolved["data"]["memory"]) if "memory" in run.resolved["data"] else None
-    code = run.source(chosen)
+    choices = run.choices() if chosen == run.backend else ()
+    code = _kept_code(run, spec, chosen, choices)
     return Subject(
         spec,
         run.base,
@@ -236,12 +240,21 @@ def _of_run(run: Run, backend: str | None, dtype: str | None, checkpoint: str | 
         int(run.resolved["plan"]["batch"]),
         averaged(stored.weights, stored.optimizer),
         memory,
-        code if code.is_file() else None,
+        code,
         checkpoint or run.preferred,
         dict(run.resolved["data"].get("files", {})),
         stored.notes,
-        run.choices() if code.is_file() and chosen == run.backend else (),
+        choices if code is not None else (),
     )
+
+
+def _kept_code(run: Run, spec: Compiled, backend: str, choices: Choices) -> Path | None:
+    """The code that a run kept, where it is what its spec says: the folder of someone else may hold any program."""
+    code = run.source(backend)
+    if not code.is_file():
+        return None
+    text = code.read_text(encoding="utf-8", errors="replace")
+    return code if same_program(text, spec.source(backend, choices=choices)) else None
 
 
 def _of_spec(spec: Compiled, backend: str | None, dtype: str | None, *, trained: bool) -> Subject:
