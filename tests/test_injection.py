@@ -8,6 +8,7 @@ import tokenize
 from pathlib import Path
 
 import pytest
+from allowed import faults
 from conftest import EXAMPLES
 from random_specs import random_spec
 
@@ -134,81 +135,6 @@ NAMES = [
         "annotations",
     ],
 ]
-IMPORTS = {
-    *[
-        "__future__",
-        "collections",
-        "collections.abc",
-        "concurrent.futures",
-        "dataclasses",
-        "fnmatch",
-        "functools",
-        "itertools",
-        "math",
-    ],
-    *[
-        "threading",
-        "typing",
-        "numpy",
-        "jax",
-        "jax.lax",
-        "jax.nn",
-        "jax.numpy",
-        "jax.tree_util",
-        "optax",
-        "torch",
-        "torch.nn",
-    ],
-    *[
-        "jax.nn.initializers",
-        "torch.nn.functional",
-        "torch.optim",
-        "torch.optim.optimizer",
-    ],
-}
-FORBIDDEN = {
-    *[
-        "eval",
-        "exec",
-        "compile",
-        "open",
-        "__import__",
-        "delattr",
-        "globals",
-        "locals",
-        "input",
-        "breakpoint",
-        "exit",
-        "quit",
-    ],
-    *[
-        "system",
-        "popen",
-        "spawn",
-        "fork",
-        "execv",
-        "remove",
-        "unlink",
-        "rmtree",
-        "Popen",
-        "check_output",
-        "run_path",
-        "import_module",
-    ],
-    *["load", "save", "loads", "dumps", "fromfile", "tofile", "memmap", "ctypes", "cffi", "pickle", "marshal"],
-    *[
-        "__subclasses__",
-        "__globals__",
-        "__builtins__",
-        "__code__",
-        "__bases__",
-        "__mro__",
-        "__reduce__",
-        "__loader__",
-        "__spec__",
-    ],
-}
-
 REACHING = {  # attributes that lead out of the model; `self.exec` of a layer called exec does not
     *[
         "system",
@@ -246,29 +172,11 @@ def quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
-def names_and_imports(source: str) -> tuple[set[str], set[str], set[str]]:
-    """Bare names; attributes; modules that are imported."""
-    names: set[str] = set()
-    attributes: set[str] = set()
-    modules: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Name):
-            names.add(node.id)
-        elif isinstance(node, ast.Attribute):
-            attributes.add(node.attr)
-        elif isinstance(node, ast.Import):
-            modules |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            modules.add(node.module or "")
-    return names, attributes, modules
-
-
-def harmless(source: str) -> None:
-    """Holds only what emitted files import and call; the payload is nowhere outside strings and comments."""
-    names, attributes, modules = names_and_imports(source)
-    assert modules <= IMPORTS, modules - IMPORTS
-    assert not names & FORBIDDEN, names & FORBIDDEN
-    assert not attributes & REACHING, attributes & REACHING
+def harmless(source: str, spec: str) -> None:
+    """Imports, reads and calls what is allowed to; the payload is nowhere outside strings and comments."""
+    assert faults(source, spec) == []
+    reads = {node.attr for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Attribute)}
+    assert not reads & REACHING
     kept = (tokenize.STRING, tokenize.COMMENT)
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         assert token.type in kept or (MARK not in token.string and "system" not in token.string), token
@@ -278,7 +186,7 @@ def harmless(source: str) -> None:
     assert "\x00" not in source and "\u202e" not in source and "\u2066" not in source
 
 
-def emitted(text: str, *, path: str = "evil.nn") -> list[str]:
+def emitted(text: str, *, path: str = "evil.nn", targets: list[tuple[str, int]] = TARGETS) -> list[str]:
     """What the emitters write for a spec; nothing where the compiler refuses it, and then with codes."""
     found = check(path, text=text)
     if not found.ok:
@@ -286,7 +194,7 @@ def emitted(text: str, *, path: str = "evil.nn") -> list[str]:
         return []
     sources = []
     for spec in found.specs.values():
-        for backend, level in TARGETS:
+        for backend, level in targets:
             source = written(spec, backend, level)
             sources += [source] if source else []
     return sources
@@ -337,7 +245,7 @@ def test_text_of_a_spec_is_refused_or_inert(place: str, tmp_path: Path, monkeypa
     for text in TEXTS:
         spec = PLACES[place].format(text=text, quoted=quoted(text))
         for source in emitted(spec):
-            harmless(source)
+            harmless(source, spec)
             count += 1
     assert not list(tmp_path.iterdir())
     if place in ("comment at the top", "data source"):
@@ -346,8 +254,9 @@ def test_text_of_a_spec_is_refused_or_inert(place: str, tmp_path: Path, monkeypa
 
 @pytest.mark.parametrize("name", ['"""\nevil\n', "a\nb", "{x}", "\\", "\u202e", '"; import os', "#\n", "\x00"])
 def test_the_path_of_a_spec_is_inert(name: str) -> None:
-    for source in emitted("model M { input x: float32[3]; output y = x -> dense(2) }\n", path=f"{name}.nn"):
-        harmless(source)
+    spec = "model M { input x: float32[3]; output y = x -> dense(2) }\n"
+    for source in emitted(spec, path=f"{name}.nn"):
+        harmless(source, spec)
 
 
 # ---------------------------------------------------------------- names
@@ -370,11 +279,11 @@ def named(name: str) -> str:
 
 def test_every_name_becomes_code_that_python_reads_and_shadows_nothing() -> None:
     count = 0
-    for name in NAMES:
-        for source in emitted(named(name)):
-            harmless(source)
+    for number, name in enumerate(NAMES):
+        for source in emitted(named(name), targets=TARGETS[number % 2 :: 2]):
+            harmless(source, named(name))
             count += 1
-    assert count > 200
+    assert count > 100
 
 
 @pytest.mark.parametrize(
@@ -466,11 +375,42 @@ def test_a_comment_ends_neither_its_line_nor_its_docstring(text: str) -> None:
 def test_examples_import_and_call_what_is_allowed(path: Path) -> None:
     for spec in check(path).specs.values():
         for backend, level in TARGETS:
-            harmless(written(spec, backend, level))
+            if source := written(spec, backend, level):
+                harmless(source, "\n".join(spec.sources.values()))
 
 
 def test_random_models_import_and_call_what_is_allowed() -> None:
-    for seed in range(12):
-        spec = nnspec.load(random_spec(seed))
+    for seed in range(8):
+        text = random_spec(seed)
+        spec = nnspec.load(text)
         for backend, level in TARGETS:
-            harmless(spec.source(backend, level))
+            harmless(spec.source(backend, level), text)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import os",
+        "from os import path",
+        "from torch import load",
+        "eval('1')",
+        "print(open('x'))",
+        "np.load('x')",
+        "np.memmap('x')",
+        "np.lib.format.open_memmap('x')",
+        "x = np",
+        "getattr(np, 'load')('x')",
+        "print(np.ones(3).tofile)",
+        "print(().__class__.__subclasses__())",
+        "async def f() -> None: ...",
+        "async def f() -> None:\n    await g()",
+        "print(np.core.os)",
+        "f = lambda: exec('1')",
+        "globals()['x'] = 1",
+    ],
+)
+def test_what_is_not_allowed_is_found(line: str) -> None:
+    spec = "model M { input x: float32[3]; output y = x -> dense(2) }\n"
+    source = nnspec.load(spec).source("numpy")
+    assert faults(source, spec) == []
+    assert faults(f"{source}\n{line}\n", spec)
