@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 from typing import Any
 
+from nnspec.collecting import paused
 from nnspec.diagnostics import Reporter, Span
 from nnspec.syntax import nodes, tables
 from nnspec.syntax.build import Builder
@@ -60,16 +60,12 @@ def _parse(text: str, path: str, reporter: Reporter, start: str) -> Any:
         problems.error("E0514", Span(path, 1, 1, 1, 1), message, "weights and data belong in files of their own")
         return None
     parser = None
-    collects = gc.isenabled()
-    gc.disable()  # nodes make no cycles: the collector would walk ever more of them, 40 % of the time, for nothing
     try:
-        parser = Parser(arrange(scan(normalise(text), problems), problems, start), path, problems, start)
-        return parser.run()
+        with paused():
+            parser = Parser(arrange(scan(normalise(text), problems), problems, start), path, problems, start)
+            return parser.run()
     except TooManyErrors:
         return parser.so_far() if parser else None
-    finally:
-        if collects:
-            gc.enable()
 
 
 _GROWING = frozenset({"binary", "unary", "range", "attribute", "index", "call", "list", "paren", "if", "for"})
