@@ -20,7 +20,7 @@ from nnspec.ops import registry
 from nnspec.proposals import proposals
 from nnspec.suggest import meant
 
-VALUE = r"(?:-?[\d.]+(?: or -?[\d.]+)*|\[[\d, ]+\])"
+VALUE = r"(?:-?[\d.]+(?:(?:, | or )-?[\d.]+)*|\[[\d, ]+\])"
 SETTING = re.compile(rf"\b([a-z_]+) (?:<=|>=|=) ({VALUE})(?![\w(])")
 TEXT = re.compile(r"(?:^|, |; )write (?:another name, such as )?`([^`]+)`(?!,| and| as in)")
 WRITTEN = (
@@ -54,7 +54,11 @@ def claims(d: Diagnostic) -> list[str]:
     if re.fullmatch(r"leave (it|`[^`]+`) out|leave out `[^`]+`|.*: leave it out", d.help):
         found.append("leave it out")
     if d.code.startswith("E03"):
-        found += [f"{name} = {value}" for name, values in SETTING.findall(d.help) for value in values.split(" or ")]
+        found += [
+            f"{name} = {value}"
+            for name, values in SETTING.findall(d.help)
+            for value in re.split(", (?![^\\[]*\\])| or ", values)
+        ]
         found += [text if text.endswith("first") else f"write {text}" for text in calls(d.help)]
     return found
 

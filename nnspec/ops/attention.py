@@ -7,6 +7,7 @@ from typing import ClassVar
 from nnspec.ir.dims import divide_exactly
 from nnspec.ir.types import FLOAT, Size, TensorType, product
 from nnspec.ops.base import Op, Positive, ShapeError, batched, require_float, require_rank, require_same_size
+from nnspec.suggest import either
 
 
 class Attention(Op):
@@ -114,18 +115,18 @@ class Rotary(Op):
                 f"rotary turns pairs of features: {features} in {self.heads} heads are no even number a head",
                 code="E0314",
                 constraint="C3",
-                help=f"heads = {' or '.join(fits)}" if fits else "an even number of features",
+                help=f"heads = {either(fits)}" if fits else "an even number of features",
             )
         return x
 
 
 def _require_heads(op: Attention, features: Size, index: int) -> None:
     if divide_exactly(features, op.heads) is None:
-        fits = " or ".join(str(h) for h in range(1, 33) if isinstance(features, int) and features % h == 0)
+        fits = [str(h) for h in range(1, 33) if isinstance(features, int) and features % h == 0]
         raise ShapeError(
             f"attention cannot split {features} features into {op.heads} heads",
             code="E0314",
             constraint="C3",
-            help=f"heads = {fits}" if fits else "",
+            help=f"heads = {either(fits)}" if fits else "",
             input=index,
         )

@@ -351,6 +351,7 @@ def nesting(value: Any) -> tuple[int, ...]:
         raise ShapeError(
             "the lists of a constant have different lengths" if inner else "a constant has an empty list",
             code="E0316",
+            help="every axis is a list of equal lengths, as in constant([[1, 2], [3, 4]])",
             constraint="C1",
         )
     return (len(value), *inner.pop())

@@ -67,7 +67,8 @@ class CrossEntropy(ClassLoss):
         axis = class_axis(self, prediction, self.axis)
         if target.is_float:
             if self.ignore is not None:
-                raise ShapeError("ignore goes with targets that are classes", code="E0306", constraint="C4", input=1)
+                help = "leave it out, or declare the target as class(C)"
+                raise ShapeError("ignore is for targets of classes", code="E0306", constraint="C4", help=help, input=1)
             if target.rank != prediction.rank:
                 _refuse_float_classes(self, prediction, target)
             require_equal_shapes(self, prediction, target, "C2")
@@ -197,9 +198,9 @@ def class_weights(op: Op, prediction: TensorType, axis: int | None, weight: Any)
     classes = prediction.shape[class_axis(op, prediction, axis)]
     numbers = floats(weight)
     if not isinstance(numbers, tuple) or len(numbers) != classes or any(isinstance(n, tuple) for n in numbers):
-        raise ShapeError(
-            f"weight of {op.name} needs one number for each of the {classes} classes", code="E0315", constraint="C4"
-        )
+        given = f"has {len(numbers)} numbers" if isinstance(numbers, tuple) else "is one number"
+        message = f"weight of {op.name} {given} for {classes} classes"
+        raise ShapeError(message, code="E0315", constraint="C4", help="a list with one number for each class")
     return numbers
 
 

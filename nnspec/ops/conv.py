@@ -20,6 +20,7 @@ from nnspec.ops.base import (
     spatial_tuple,
     whole,
 )
+from nnspec.suggest import either
 
 IMAGE_FORMS = "[channels, width], [channels, height, width] or [channels, depth, height, width]"
 
@@ -279,7 +280,7 @@ def _require_groups(op: Op, inputs: Size, outputs: Size, groups: Size) -> None:
                 f"{op.name} cannot split {channels} {what} channels into {groups} groups",
                 code="E0314",
                 constraint="C4",
-                help=f"groups = {' or '.join(map(str, fits))}" if fits and isinstance(channels, int) else "",
+                help=f"groups = {either(map(str, fits))}" if fits and isinstance(channels, int) else "",
             )
 
 

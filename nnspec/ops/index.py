@@ -36,7 +36,8 @@ class Index(Op):
     def bind(self, x: TensorType) -> Index:
         if len(self.items) > x.rank:
             raise ShapeError(
-                f"{len(self.items)} indices for {show_shape(x.shape) if x.rank else 'a scalar'}",
+                f"{len(self.items)} {'indices' if len(self.items) > 1 else 'index'} for the {x.rank or 'no'} "
+                f"{'axis' if x.rank == 1 else 'axes'} of {show_shape(x.shape) if x.rank else 'a scalar'}",
                 code="E0305",
                 constraint="C1",
             )
@@ -104,7 +105,10 @@ def _canonical_index(index: int, n: Size) -> int:
         return index + n if index < 0 and isinstance(n, int) else index
     if isinstance(n, int):
         raise ShapeError(
-            f"index {index} is out of range for an axis of {n}", code="E0305", constraint="C2", help=f"-{n} to {n - 1}"
+            f"index {index} is out of range for an axis of {n}",
+            code="E0305",
+            constraint="C2",
+            help=f"an index is -{n} to {n - 1}",
         )
     raise ShapeError(
         f"index {index} need not exist on an axis of the open size {n}",

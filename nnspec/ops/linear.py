@@ -161,7 +161,7 @@ def _matrix_product(op: Op, a: TensorType, b: TensorType) -> tuple[Shape, Shape]
                 "matmul multiplies matrices and vectors, not a scalar",
                 code="E0305",
                 constraint="C1",
-                help="a * b",
+                help="a * b multiplies by a number",
                 input=index,
             )
     inner = b.shape[-2] if b.rank > 1 else b.shape[-1]

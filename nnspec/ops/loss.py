@@ -57,6 +57,7 @@ class EntryLoss(Loss):
                 f"weight of {self.name} has the shape {list(shape)}, the prediction {show_shape(prediction.shape)}",
                 code="E0303",
                 constraint="C3",
+                help="a number, or lists of the shape of its last axes",
             )
         return self.replace(weight=weight)
 

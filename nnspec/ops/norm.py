@@ -23,6 +23,7 @@ from nnspec.ops.base import (
     require_rank,
     whole,
 )
+from nnspec.suggest import either
 
 
 class BatchNorm(Op):
@@ -212,12 +213,12 @@ class LocalResponseNorm(Op):
 def require_groups(op: Op, channels: Size, groups: Size, constraint: str) -> None:
     """groups divides the channels (E0306)."""
     if divide_exactly(channels, groups) is None:
-        fits = " or ".join(str(g) for g in range(1, 65) if isinstance(channels, int) and channels % g == 0)
+        fits = [str(g) for g in range(1, 65) if isinstance(channels, int) and channels % g == 0]
         raise ShapeError(
             f"{op.name} cannot split {channels} channels into {groups} groups",
             code="E0314",
             constraint=constraint,
-            help=f"groups = {fits}" if fits else "",
+            help=f"groups = {either(fits)}" if fits else "",
         )
 
 

@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Literal
 from nnspec.ir.dims import divide_exactly, same
 from nnspec.ir.types import Shape, Size, TensorType, product, show_shape
 from nnspec.ops.base import (
-    SPATIAL_NAMES,
     Axes,
     Axis,
     Integer,
@@ -246,7 +245,7 @@ class Upsample(Op):
                 f"upsample {self.mode} takes {wanted} spatial axes, its input {show_shape(x.shape)} has {spatial}",
                 code="E0306",
                 constraint="C3",
-                help=f"mode = linear works with any number of {', '.join(SPATIAL_NAMES[3])}",
+                help="mode = linear works with any number of spatial axes",
             )
         mode = "nearest" if self.mode == "nearest" else "linear"
         return self.replace(factor=spatial_tuple(self, "factor", self.factor, spatial), mode=mode)

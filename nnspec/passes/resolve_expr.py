@@ -26,7 +26,7 @@ from nnspec.passes.resolve_scope import (
     Known,
     Names,
 )
-from nnspec.suggest import did_you_mean
+from nnspec.suggest import did_you_mean, either
 from nnspec.syntax import nodes
 
 SHAPE_NUMBERS = ("channels", "height", "width", "length", "features", "size")
@@ -96,7 +96,7 @@ class Checker(NameChecker):
         kind = self.kind(e, names, free=free)
         if kind == ANY or kind in kinds or (kind == INSTANCE and LAYER in kinds):
             return kind
-        wanted = " or ".join(dict.fromkeys(A_KIND[k] for k in kinds))
+        wanted = either(dict.fromkeys(A_KIND[k] for k in kinds))
         return self.error("E0207", e, f"{what} is {wanted}, this is {A_KIND[kind]}", help=help)
 
     # ------------------------------------------------------------ names

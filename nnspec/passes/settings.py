@@ -12,7 +12,7 @@ from nnspec.ops.signature import REQUIRED, signature_of
 from nnspec.passes.applying import Applying
 from nnspec.passes.numbers import is_number, kind_of, show
 from nnspec.passes.scope import MISSING, POISON, Poisoned, Scope, Thunk
-from nnspec.suggest import did_you_mean
+from nnspec.suggest import did_you_mean, either
 from nnspec.syntax import nodes
 
 
@@ -127,7 +127,7 @@ class Settings(Applying):
             if is_number(value) and any(w.startswith(("a number", "a whole", "a size")) for w in wanted)
             else "E0207"
         )
-        self.error(code, expr, f"{what} is {' or '.join(dict.fromkeys(wanted))}, not {shown}")
+        self.error(code, expr, f"{what} is {either(dict.fromkeys(wanted))}, not {shown}")
         return POISON
 
     def word(self, expr: nodes.Expr, scope: Scope) -> tuple[str | None, object | None]:

@@ -12,8 +12,10 @@ from nnspec.proposals.source import Source
 
 def given(d: Diagnostic, source: Source) -> Iterator[Fix]:
     """`kernel <= 5, or padding >= 1`, `groups = 1 or 3`: a setting of the call with another value."""
-    for name, values in re.findall(r"\b([a-z_]+) (?:<=|>=|=) (-?[\d.]+(?: or -?[\d.]+)*|\[[\d, ]+\])(?![\w(])", d.help):
-        for value in re.split(" or ", values):
+    for name, values in re.findall(
+        r"\b([a-z_]+) (?:<=|>=|=) (-?[\d.]+(?:(?:, | or )-?[\d.]+)*|\[[\d, ]+\])(?![\w(])", d.help
+    ):
+        for value in re.split(r", (?![^\[]*\])| or ", values):
             for place, text in _places_of(name, value, source):
                 yield Fix(f"{name} = {value}", (Edit(place, text),), safe=False)
 
