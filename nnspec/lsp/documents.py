@@ -142,5 +142,5 @@ class Documents:
     def importers(self, path: str) -> Iterator[tuple[str, Document]]:
         """The open documents that read the file at a path."""
         for uri, document in self.open.items():
-            if document.imports(path):
+            if os.path.realpath(document.path) != os.path.realpath(path) and document.imports(path):
                 yield uri, document

@@ -65,7 +65,7 @@ class Memory:
     def aside(self) -> Memory:
         """For texts that are only tried: what it learns of models is kept, its trees are not."""
         other = Memory()
-        other._pieces = dict(self._pieces)
+        other._whole, other._pieces = dict(self._whole), dict(self._pieces)
         other._models = self._models
         return other
 

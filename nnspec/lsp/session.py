@@ -59,9 +59,8 @@ class Server(LanguageServer):
     def spread(self, uri: str, pause: float) -> None:
         """Checks the open documents that import this one."""
         for other, document in list(self.documents.importers(path_of(uri))):
-            if other != uri:
-                document.edit(document.text)
-                self.changed(other, pause, imported=True)
+            document.edit(document.text)
+            self.changed(other, pause, imported=True)
 
     def _told(self, task: asyncio.Task[None]) -> None:
         """A check that failed is a bug of nnspec: the editor's log has it."""
