@@ -319,6 +319,66 @@ def test_the_import_of_a_folder_that_is_a_link_is_one_file_to_all(tmp_path: Path
     assert cli("eval", tmp_path / "run").code == 0
 
 
+# ---------------------------------------------------------------- what is written
+
+LINE = "model M { input x: float32[3]; output y = sum(x) }\n"
+
+
+@pytest.fixture
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("m.nn").write_text('import "b.nn"\n' + LINE)
+    Path("b.nn").write_text("let unused = 1\n")
+    Path("x.csv").write_text("a,b,c\n1,2,3\n")
+    Path("link.nn").symlink_to("m.nn")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "compile m.nn --backend numpy -o m.nn",
+        "compile m.nn --backend numpy -o b.nn",
+        "compile m.nn --backend numpy -o link.nn",
+        "compile m.nn --backend numpy -o ./../{name}/m.nn",
+        "predict m.nn --input x.csv -o x.csv",
+        "predict m.nn --input x.csv -o m.nn",
+        "compile m.nn --backend numpy -o no/model.py",
+        "compile m.nn --backend numpy -o x.csv/model.py",
+        "compile m.nn --backend numpy -o .",
+        "compile m.nn --backend numpy -o /dev/full",
+        "new mlp m.nn",
+        "tune m.nn -o m.nn",
+    ],
+)
+def test_no_file_that_is_read_is_written_over(words: str, written: Path, cli: Callable[..., Result]) -> None:
+    before = {path.name: path.read_bytes() for path in written.iterdir()}
+    result = cli(*words.format(name=written.name).split())
+    assert result.code in (1, 2) and "error" in result.err and "Traceback" not in result.err, result.err
+    assert {path.name: path.read_bytes() for path in written.iterdir()} == before  # and nothing half written
+
+
+def test_a_file_that_is_replaced_is_said_to_be(written: Path, cli: Callable[..., Result]) -> None:
+    """A link is followed, and stays one: what it leads to is replaced whole."""
+    Path("real.py").write_text("old")
+    Path("model.py").symlink_to("real.py")
+    assert "in place of" in cli("compile", "m.nn", "--backend", "numpy", "-o", "model.py").err
+    assert Path("model.py").is_symlink() and "compiled by nnspec" in Path("real.py").read_text()
+    assert "in place of" not in cli("compile", "m.nn", "--backend", "numpy", "-o", "new.py").err
+
+
+def test_durable_writes_follow_no_link_at_their_temporary_name(tmp_path: Path) -> None:
+    """Its name can be foretold, and the folder may be one that others write to."""
+    import os
+
+    from nnspec.train.files import write
+
+    (tmp_path / "victim").write_text("mine")
+    (tmp_path / f".a.json.{os.getpid()}.tmp").symlink_to(tmp_path / "victim")
+    write(tmp_path / "a.json", "{}")
+    assert (tmp_path / "victim").read_text() == "mine" and not (tmp_path / "a.json").is_symlink()
+
+
 # ---------------------------------------------------------------- the package itself
 
 PACKAGE = [p for p in sorted((ROOT / "nnspec").rglob("*.py")) if p.name != "_tables.py"]

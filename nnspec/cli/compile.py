@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from nnspec.cli.console import message
-from nnspec.cli.files import write_text
+from nnspec.cli.files import keep, wrote
 from nnspec.cli.options import backend_option, file_argument, spec_options
 from nnspec.cli.specs import load
 
@@ -31,9 +30,11 @@ def command(
     file: str, backend: str, output: Path | None, optimize: str, model: str | None, settings: dict[str, str]
 ) -> None:
     """Write a model, its loss, gradients and training step as one Python file."""
-    source = load(file, model, settings).source(backend, optimize=int(optimize))
+    spec = load(file, model, settings)
+    if output is not None:
+        keep(output, *spec.sources)
+    source = spec.source(backend, optimize=int(optimize))
     if output is None or str(output) == "-":
         click.echo(source, nl=False)
         return
-    write_text(output, source)
-    message(f"wrote {output}")
+    wrote(output, source)

@@ -6,7 +6,21 @@ import os
 import tempfile
 from pathlib import Path
 
-from nnspec.cli.console import Failure
+from nnspec.cli.console import Failure, message
+
+
+def keep(path: Path, *inputs: str | Path) -> None:
+    """Raises Failure (exit code 2) where a file to be written is one that the command reads."""
+    for each in inputs:
+        if os.path.exists(each) and os.path.exists(path) and os.path.samefile(path, each):
+            raise Failure(f"{path} is what this command reads: it stays as it is", help="name another file to write")
+
+
+def wrote(path: Path, text: str) -> None:
+    """`write_text`, and a message that also says whether a file was replaced."""
+    replaced = path.is_file()
+    write_text(path, text)
+    message(f"wrote {path}" + (", in place of the file that was there" if replaced else ""))
 
 
 def write_text(path: Path, text: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from nnspec.cli.console import Failure, message
+from nnspec.cli.files import keep
 from nnspec.cli.options import file_argument, spec_options
 from nnspec.cli.specs import load
 
@@ -48,6 +49,7 @@ def command(
     if output.suffix != ".safetensors":
         raise Failure(f"{output} is not named .safetensors", help=f"-o {output.with_suffix('.safetensors')}")
     spec = load(file, model, settings)
+    keep(output, weights, *spec.sources)
     from nnspec.train.weights import import_weights, save_weights
 
     found = import_weights(

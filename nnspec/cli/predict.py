@@ -12,7 +12,7 @@ import click
 
 from nnspec.backends import BACKENDS
 from nnspec.cli.console import message
-from nnspec.cli.files import write_text
+from nnspec.cli.files import keep, wrote
 from nnspec.cli.options import run_options, spec_options, weights_option
 from nnspec.cli.specs import run_or_spec
 
@@ -56,6 +56,8 @@ def command(
     from nnspec.train import predict
 
     subject = run_or_spec(target, model, settings)
+    if output is not None:
+        keep(output, target, *(path for path in (examples, weights) if path is not None))
     found = predict(subject, examples, backend, device=device, dtype=dtype, checkpoint=checkpoint, weights=weights)
     for note in found.notes:
         message(f"warning: {note}")
@@ -63,8 +65,7 @@ def command(
     if output is None or str(output) == "-":
         click.echo(text, nl=False)
         return
-    write_text(output, text)
-    message(f"wrote {output}")
+    wrote(output, text)
 
 
 def written(prediction: Prediction, form: str) -> str:

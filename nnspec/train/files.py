@@ -124,7 +124,9 @@ def sha256(*pieces: bytes | memoryview) -> str:
 
 def write_through(path: Path, *pieces: bytes | memoryview) -> None:
     """Write a new file as far as the disk, not only as far as the system's memory."""
-    with opened(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as handle:
+    with contextlib.suppress(FileNotFoundError):  # left by a save that was stopped; or a link that leads elsewhere
+        os.unlink(path)
+    with opened(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as handle:
         for piece in _gathered(pieces):
             _write_all(handle, piece, path)
         os.fsync(handle)
