@@ -170,6 +170,18 @@ def test_what_stands_in_the_editor_counts_not_what_is_on_the_disk(folder: Path) 
     assert client.close() == 0
 
 
+def test_an_import_that_changes_on_the_disk_is_read_again(folder: Path) -> None:
+    client = Client(folder=folder, refresh=True)
+    uri = client.open(folder / "main.nn", MAIN)
+    assert client.diagnostics(uri) == []
+    (folder / "parts.nn").write_text(PARTS.replace("let width", "let breadth"))
+    changed = {"uri": (folder / "parts.nn").as_uri(), "type": 2}
+    client.tell("workspace/didChangeWatchedFiles", changes=[changed])
+    assert {d["code"] for d in client.diagnostics(uri)} == {"E0201"}
+    client.await_("workspace/semanticTokens/refresh")
+    assert client.close() == 0
+
+
 def test_references_of_all_files(client: Client, folder: Path) -> None:
     uri = client.open(folder / "parts.nn", PARTS)
     found = client.at("references", uri, *at(PARTS, "Part(x"), context={"includeDeclaration": False})
