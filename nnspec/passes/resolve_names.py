@@ -176,9 +176,7 @@ class NameChecker:
             }
             return f"{name} is {kind}, not a {'layer' if step else 'value'}", uses[kind]
         if self.place == "block" and (model := self.owner(name)):
-            help = (
-                f"a block sees its own tensors and settings: let it take {name}, as in block Name(x, {name}) {{ ... }}"
-            )
+            help = f"a block sees its own tensors and settings: its head takes {name}, and each use gives it"
             return f"{name} belongs to the model {model}", help
         return None
 
