@@ -67,8 +67,8 @@ def _pictures(name: str, shape: Shape, images: Pictures, table: Table, dims: dic
     if wanted is not None and len(wanted) == 1 and wanted[0] in (count := _numbers_of(images)):
         flat = images.sized(count[wanted[0]], *images.shape[2:])
         return Mapped(flat, lambda part: part.reshape(len(part), -1), wanted, np.uint8)
-    own = " x ".join(map(str, images.shape[2:])) if all(images.shape[2:]) else "different sizes"
-    message = f"{name}: {show_shape(shape)} cannot take the images of {table.label}, of {own}"
+    found = " x ".join(map(str, images.shape[2:])) if all(images.shape[2:]) else "different sizes"
+    message = f"{name}: {show_shape(shape)} cannot take the images of {table.label}, of {found}"
     raise DataError("E0531", message, help="as in float32[3, 64, 64]: channels (1, 3 or 4), height, width")
 
 
