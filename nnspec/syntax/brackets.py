@@ -7,6 +7,8 @@ from typing import NamedTuple
 from nnspec.syntax.tokens import MAX_NESTING, STEP, Token
 
 PARTNER = {"(": ")", "[": "]", "{": "}", ")": "(", "]": "[", "}": "{"}
+MOST_KEPT = 1_000
+"""Errors of layout: far fewer are reported, and a text with more is read once and not again by its indentation."""
 Places = tuple[tuple[Token, str], ...]
 
 
@@ -43,7 +45,8 @@ class Brackets:
         return self.out[-1].type if self.out else ""
 
     def _error(self, code: str, token: Token, message: str, help: str = "", because: Places = ()) -> None:
-        self.errors.append((code, token, message, help, because))
+        if len(self.errors) < MOST_KEPT:
+            self.errors.append((code, token, message, help, because))
 
     def _close(self, index: int, token: Token) -> None:
         """A closing bracket: close its partner, or say what is wrong with it."""
@@ -104,7 +107,7 @@ class Brackets:
 
     def _stray(self, index: int, token: Token) -> None:
         """Leave a closing bracket out; an error right after it would be its echo."""
-        if token.type == ")" and self._parenthesis_forgotten(token):
+        if token.type == ")" and len(self.errors) < MOST_KEPT and self._parenthesis_forgotten(token):
             return
         unopened = token.type == "}" and self.head is not None and self.head.line == token.line
         if not unopened:  # else the parser says that `{` is missing on this line
@@ -114,7 +117,7 @@ class Brackets:
 
     def _parenthesis_forgotten(self, token: Token) -> bool:
         """`max_pool 2)`: put in the `(` between a name and the value right after it."""
-        for place in range(len(self.out) - 1, 0, -1):
+        for place in range(len(self.out) - 1, max(0, len(self.out) - 9), -1):
             name, value = self.out[place - 1 : place + 1]
             if name.line != token.line or name.type in ("{", "_NEWLINE"):
                 return False

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import takewhile
 
-from nnspec.syntax.brackets import Brackets, Open
+from nnspec.syntax.brackets import MOST_KEPT, Brackets, Open
 from nnspec.syntax.tokens import BODY_WORDS, FILE_WORDS, KEYWORDS, MAX_NESTING, RESERVED, STEP, Problems, Token
 
 _BINARY = frozenset({"+", "-", "*", "/", "//", "%", "^", "==", "!=", "<", "<=", ">", ">=", "and", "or", "in", ".."})
@@ -23,6 +23,10 @@ _OPERAND_START = frozenset({"WORD", "NUMBER", "STRING", "LABEL_TEXT", "$END"})
 _FOREIGN_HEADS = {"def": "block", "fn": "block", "func": "block", "function": "block", "class": "model"}
 _HEADS = frozenset({"block", "model", "data", "train", "if", "for", "else"})
 _NAMED = frozenset({"block", "model", "let", "input", "target", "dim", "param", "noise", "layer", "output"})
+
+
+MOST_ASKED = 2_000
+"""Statements that may begin with a misspelt keyword: in a text with more hardly a line is one of a spec."""
 
 
 def _shown(token: Token) -> str:
@@ -38,7 +42,7 @@ def arrange(raw: list[Token], problems: Problems, start: str) -> list[Token]:
     plain = _Layout(raw, False, start)
     plain.run()
     chosen = plain
-    if plain.braces_failed:
+    if plain.braces_failed and len(plain.errors) < MOST_KEPT:
         indented = _Layout(raw, True, start)
         indented.run()
         if len(indented.errors) <= len(plain.errors):
@@ -52,6 +56,7 @@ class _Layout(Brackets):
     def __init__(self, raw: list[Token], indented: bool, start: str) -> None:
         super().__init__(raw, indented)
         self.words = start == "file"  # whether the outermost level holds declarations
+        self.asked = 0  # how often the keyword meant by a word was looked for
         self.counts: Counter[str] = Counter()  # how often each word stands in the file, once that is asked
         self.indent = 1  # column of the first token of the line
         self.head_place = 0  # where it stands in `out`
@@ -350,6 +355,9 @@ class _Layout(Brackets):
             return word
         from nnspec.suggest import nearest
 
+        self.asked += 1
+        if self.asked > MOST_ASKED:
+            return ""
         words = sorted((BODY_WORDS if self.open else FILE_WORDS) | {"let"})
         near = nearest(token.text, words)
         if near:
