@@ -159,7 +159,7 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> tuple[str, ...]:
     if len(candidates) > MOST_CANDIDATES:
         candidates = [c for c in candidates if c[:1] == name[:1]][:MOST_CANDIDATES]
     meant = [n for n in SYNONYMS.get(word, ()) if n in candidates]
-    limit = 1 if len(word) <= 4 else 2 if len(word) <= 8 else 3
+    limit = 1 if len(word) <= 5 else 2 if len(word) <= 8 else 3
     ranked: list[tuple[int, str]] = []
     for candidate in candidates:
         plain = _plain(candidate)

@@ -86,7 +86,7 @@ def test_nothing_is_said_of_the_specs_themselves(spec: Path) -> None:
     assert check(spec).diagnostics == ()
 
 
-@pytest.mark.parametrize(("corpus", "least"), [("first", 420), ("second", 230), ("third", 125)])
+@pytest.mark.parametrize(("corpus", "least"), [("first", 420), ("second", 230), ("third", 125), ("fourth", 50)])
 def test_mistakes_are_told_on_their_line_with_their_cause_and_nothing_echoes(corpus: str, least: int) -> None:
     found = list(rows(corpus))
     scores = [score(row) for row in found]

@@ -47,7 +47,7 @@ class StepDecay(Schedule):
     name: ClassVar[str] = "step_decay"
     lr: Positive
     every: Size
-    factor: Real = 0.1
+    factor: Positive = 0.1
 
     def rate(self, step: int, epoch: int, steps: int, epochs: int) -> float:
         return float(self.lr * self.factor ** ((step - 1) // evaluate(self.every, {})))
@@ -63,7 +63,7 @@ class Exponential(Schedule):
 
     name: ClassVar[str] = "exponential"
     lr: Positive
-    factor: Real
+    factor: Positive
 
     def rate(self, step: int, epoch: int, steps: int, epochs: int) -> float:
         return float(self.lr * self.factor ** (step - 1))

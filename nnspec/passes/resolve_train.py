@@ -39,6 +39,8 @@ class SettingsChecker(BodyChecker):
                 poison(self.program, entry)  # the brace between the blocks may be what is missing
             elif key not in table:
                 help = f"it stands in {other_word} {{ ... }}" if key in other else did_you_mean(key, table)
+                if word == "data" and key in keys.SOURCES:
+                    help = f"a source is called: source = {keys.EXAMPLES[key]}"
                 strays += key in foreign
                 help = help or f"{word} takes {', '.join(table)}"
                 self.error("E0401", entry, f"unknown key {key} of {word}", help=help, span=entry.key.span)
@@ -260,7 +262,7 @@ class SettingsChecker(BodyChecker):
             else:
                 self.plain(value, keys.DATA_KEYS[key], key, names)
         given = _meant(block.entries, keys.DATA_KEYS)
-        if not (given & {"source", "train"} or self.twice or self.lost.word(self.path, "source")):
+        if not (given & {"source", "train", *keys.SOURCES} or self.twice or self.lost.word(self.path, "source")):
             span = _start(block.span, "data")
             help = 'add a line such as source = csv("file.csv")'
             self.error("E0404", block, "data does not say where examples come from", help=help, span=span)

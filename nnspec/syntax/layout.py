@@ -22,6 +22,7 @@ _OPERAND_END = frozenset({"NAME", "NUMBER", "STRING", "ATTRIBUTE", "true", "fals
 _OPERAND_START = frozenset({"WORD", "NUMBER", "STRING", "LABEL_TEXT", "$END"})
 _FOREIGN_HEADS = {"def": "block", "fn": "block", "func": "block", "function": "block", "class": "model"}
 _HEADS = frozenset({"block", "model", "data", "train", "if", "for", "else"})
+_TYPES = frozenset({"float32", "int32", "int64", "uint8", "bool", "class"})
 _NAMED = frozenset({"block", "model", "let", "input", "target", "dim", "param", "noise", "layer", "output"})
 
 
@@ -176,6 +177,13 @@ class _Layout(Brackets):
         value = self.raw[index + 2] if index + 2 < len(self.raw) else after
         beyond = self.raw[index + 3] if index + 3 < len(self.raw) else value
         named = after.type == ":" and value.type == "WORD" and beyond.type in ("WORD", ":", "=")
+        typed = (
+            after.type == "=" and value.type == "WORD" and value.text in _TYPES and beyond.type in ("[", "(", "NEWLINE")
+        )
+        if token.text in ("input", "target", "param", "noise") and self.open and opens and typed:
+            help = f"write `{token.text} name: {value.text}...`"
+            self._error("E0101", after, f"expected a name and `:` after `{token.text}`, found `=`", help)
+            return self._next_line(index)
         if token.text in BODY_WORDS and self.open and opens and named:
             form = f"{token.text} {value.text} = ..." if token.text == "output" else f"{token.text} {value.text}: ..."
             self._error("E0101", after, f"expected a name after `{token.text}`, found `:`", f"write `{form}`")
