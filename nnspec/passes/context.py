@@ -123,6 +123,8 @@ class Context:
         self.failed.add((code, span))
         if span != place:  # what nnspec's own blocks are made of is not the reader's to mend
             labels = tuple(Label(span, label.text) for label in labels if label.span == place)
+            if not message[:1].isalpha():  # the operator that failed stands in none of the reader's lines
+                message = f"{self.frames[len(frames)].module.title}: {message.partition(': ')[2] or message}"
         self.reporter.error(code, span, message, labels=(*labels, *_use_label(span, frames)), help=help)
 
     def in_sight(self, span: Span) -> tuple[Span, list[Frame]]:
