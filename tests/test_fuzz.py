@@ -13,17 +13,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import EXAMPLES, ROOT, Result
+from random_language import random_text
 from random_specs import broken_spec, random_spec
 from test_planned_step import examples, opened
 
 import nnspec
 from nnspec.compiler import check
+from nnspec.diagnostics import Reporter
 from nnspec.rendering import render, to_json, to_sarif
+from nnspec.syntax.format import format_text
 from nnspec.verify import verify
 
 CHUNKS = 20
@@ -184,6 +188,9 @@ def reduced(text: str, fails: Callable[[str], bool]) -> str:
 
 def inputs(seed: int) -> str:
     rng = random.Random(seed)
+    if seed % 5 == 0:
+        text = random_text(seed)
+        return mutated(rng, text) if seed % 3 == 0 else text
     text = rng.choice(TEXTS) if seed % 4 else random_spec(seed)
     return mutated(rng, text) if seed % 2 else exchanged(rng, text)
 
@@ -192,6 +199,15 @@ def inputs(seed: int) -> str:
 def test_no_input_raises_or_takes_long(chunk: int) -> None:
     for seed in range(chunk * 1000, chunk * 1000 + INPUTS):
         judged(inputs(seed), f"input {seed}")
+
+
+@pytest.mark.parametrize("chunk", range(4))
+def test_texts_in_the_whole_language_have_one_form(chunk: int) -> None:
+    """The formatter keeps the meaning (it compares trees by itself) and is idempotent, whatever the text."""
+    for seed in range(chunk * 1000, chunk * 1000 + INPUTS // 4):
+        text = random_text(seed)
+        form = format_text(text, "fuzz.nn", Reporter())
+        assert form is None or format_text(form, "fuzz.nn", Reporter()) == form, text
 
 
 @pytest.mark.soak
@@ -303,6 +319,20 @@ def tamed(spec: str) -> str:
 def test_random_models_agree_on_numpy_and_torch(seed: int) -> None:
     for number in range(seed, seed + 6):
         agree(number, ("torch", "numpy"))
+
+
+@pytest.mark.torch
+def test_a_wrong_gradient_is_found_and_its_model_made_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The comparison can fail, and what it shows then is little more than the step that is wrong."""
+    module = import_module("nnspec.backends.numpy.emit")
+    emit = module.emit
+    monkeypatch.setattr(module, "emit", lambda *given: emit(*given).replace("dy -= self.work", "dy += self.work"))
+    seed = 27  # one in which weights learn through tanh
+    lines = tamed(random_spec(seed)).count("\n")
+    with pytest.raises(AssertionError, match=rf"model {seed}: ") as raised:
+        agree(seed, ("torch", "numpy"))
+    small = str(raised.value).partition("\n")[2]
+    assert "tanh" in small and small.count("\n") < lines
 
 
 @pytest.mark.jax

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from nnspec.syntax.lines import INDENT, WIDTH, Line, Piece
+from nnspec.syntax.lines import INDENT, WIDTH, Line
 
 _TYPED = frozenset({"input", "target", "param", "noise"})
 WIDEST_KEY = 14  # columns: `optimizer("teacher")` does not push the other keys of its block to the right
@@ -51,7 +51,7 @@ def _goes_on(lines: list[Line], number: int) -> bool:
 
 def _kind(line: Line, block: str, goes_on: bool) -> str:
     """Which run a line may belong to: "entry", "let", "typed", "output", "bind", or none."""
-    if sum(p.starts for p in line.pieces) != 1 or any(p.type == ";" for p in line.pieces if _outside(line, p)):
+    if sum(p.starts for p in line.pieces) != 1 or _find(line, ";") is not None:
         return ""
     first, at = line.pieces[0].type, _equals(line)
     if first == "NAME" and block in ("data", "train"):
@@ -69,15 +69,6 @@ def _kind(line: Line, block: str, goes_on: bool) -> str:
 def _balance(line: Line) -> int:
     """How many more brackets a line opens than it closes."""
     return sum(_STEP.get(piece.type, 0) for piece in line.pieces)
-
-
-def _outside(line: Line, piece: Piece) -> bool:
-    depth = 0
-    for other in line.pieces:
-        if other is piece:
-            return depth == 0
-        depth += _STEP.get(other.type, 0)
-    return False
 
 
 def _equals(line: Line) -> int | None:
