@@ -232,12 +232,13 @@ def test_a_spec_with_nothing_to_train_is_used_as_it_is(spec_file: Callable[[str]
 
 
 def test_data_that_does_not_fit_stops_before_anything_is_written(trained: Runner, tmp_path: Path) -> None:
+    (tmp_path / "flowers.csv").write_text("length,width,name\n" + "".join(f"{i},1,{i % 3}\n" for i in range(90)))
     with pytest.raises(DataError) as caught:
-        trained(DIGITS.replace("class(10)", "class(9)").replace("-> dense(10)", "-> dense(9)"))
+        trained(FLOWERS)
     error = caught.value
     assert error.code == "E0533"
-    assert "9 is outside class(9)" in error.message
-    assert error.sources[error.span.path].split("\n")[error.span.line - 1].strip().startswith("source")
+    assert "2 is outside class(2)" in error.message
+    assert error.sources[error.span.path].split("\n")[error.span.line - 1].startswith("data { source")
     assert not (tmp_path / "run").exists()
 
 

@@ -75,13 +75,7 @@ def lint(graph: Graph, reporter: Reporter) -> None:
 def _learns(flow: Flow, training: Training, objectives: list[list[FlatNode]], reporter: Reporter) -> None:
     """Every objective depends on a parameter that an optimizer updates."""
     parameters = [p for p in flow.graph.root.parameters() if p.role != "buffer"]
-    if reporter.failed or not parameters:  # a model without any is evaluated as it is
-        return
-    if not any(p.trainable for p in parameters):
-        message = f"nothing to train: every parameter of {flow.graph.name} is frozen"
-        frozen = [g.span for g in training.groups if g.optimizer is None and g.span is not None]
-        place = frozen[-1] if frozen else _word_train(training)
-        reporter.error("E0421", place, message, help="leave a part of it to an optimizer")
+    if reporter.failed or not any(p.trainable for p in parameters):  # `train` refuses it, all else takes it as it is
         return
     for objective, line in zip(training.objectives, objectives, strict=True):
         if not _reaches_parameter(flow, [v for item in line for v in item.inputs] or list(objective.reads), line):

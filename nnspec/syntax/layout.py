@@ -107,10 +107,6 @@ class _Layout(Brackets):
                 self.open.append(Open(kind, token, self.indent, len(self.out), settings))
                 self.head = None if kind == "{" else self.head
             elif STEP.get(kind) == -1:
-                if kind == "]" and self._before() == "[" and len(self.out) > 2 and self.out[-3].type == ":":
-                    message, help = "`[]` holds no sizes", f"`{self.out[-2].text}` alone is one number"
-                    self._error("E0101", token, message, help)
-                    self.out.append(Token("POISON", "", token.line, token.column, token.column, True))
                 index += 1
                 self._close(index - 1, token)
                 continue
