@@ -279,6 +279,17 @@ model M {
     output y = x -> B(1) -> B(2)
 }
 """,
+    "steps of a composition that an if chooses once for all": """
+let deep = false
+model M {
+    input x: float32[4]
+    layer unit = dense(4) -> (if deep { identity } else { layer_norm }) -> relu
+    output y = x -> unit -> repeat(2, dense(4) -> (if deep { relu } else { tanh }) -> relu)
+        -> f: (dense(4) -> if deep { dense(4) -> layer_norm } -> relu -> n: if not deep { layer_norm })
+        -> g: (for k in 1..2 { dense(3 + k) -> if not deep { tanh } })
+        -> repeat(2, if deep { relu } else { dense(5) -> tanh })
+}
+""",
     "recipes through two blocks": """
 block Res(x; f) { x + (x -> f) }
 block Wrap(x; f, n) { x -> repeat(n, Res(f)) }

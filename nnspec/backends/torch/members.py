@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from nnspec.backends.program import Apply, ForEach, Group, Invoke, LoopKey, Member, Statement, walk
 from nnspec.backends.source import literal
 from nnspec.backends.torch.rows import row
-from nnspec.ir.graph import Choice, Declare, Loop
+from nnspec.ir.graph import Choice, Declare, Loop, Node
 from nnspec.ir.types import show_shape
+from nnspec.ops.core import Identity
 
 if TYPE_CHECKING:
     from nnspec.backends.program import OpUse
@@ -46,6 +47,15 @@ def is_numbered(labels: list[str]) -> bool:
     return labels == [str(k) for k in range(len(labels))]
 
 
+def written(body: list[Statement]) -> list[Statement]:
+    """The steps of a composition that its text has: without the ends of `if`s, which only name what the `if` gives."""
+    return [s for s in body if not (isinstance(s, Apply) and _is_end(s.use.nodes[0]))]
+
+
+def _is_end(item: Item) -> bool:
+    return isinstance(item, Node) and isinstance(item.op, Identity) and not item.label
+
+
 def labels_of(statement: Statement) -> list[str]:
     """The keys that a step takes in its Sequential: one, or one for each copy of a loop written out in place."""
     if isinstance(statement, ForEach):
@@ -71,7 +81,7 @@ def _written_out(items: list[Item]) -> list[str]:
             found.extend(label for iteration in item.iterations for label in _written_out(iteration))
         elif isinstance(item, Choice):
             found.extend(_written_out(item.items))
-        elif not isinstance(item, Declare):
+        elif not isinstance(item, Declare) and not _is_end(item):
             found.append(item.label)
     return found
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nnspec.backends.program import Apply, ForEach, Group, Invoke, LoopKey, Statement
 from nnspec.backends.source import literal
-from nnspec.backends.torch.members import build, copy_labels, is_numbered, labels_of
+from nnspec.backends.torch.members import build, copy_labels, is_numbered, labels_of, written
 from nnspec.backends.torch.rows import row
 from nnspec.record import Record
 
@@ -40,7 +40,7 @@ class Sequentials:
             return False
         if isinstance(statement, Group) and not _is_in_place(statement.body, statement.name):
             return False
-        steps = [statement] if isinstance(statement, ForEach) else statement.body
+        steps = [statement] if isinstance(statement, ForEach) else written(statement.body)
         nested = any(isinstance(s, ForEach) and any(isinstance(i, ForEach) for i in s.body) for s in steps)
         labels = copy_labels(statement) if isinstance(statement, ForEach) else [k for s in steps for k in labels_of(s)]
         return not nested or is_numbered(labels)
@@ -74,7 +74,7 @@ class Sequentials:
         steps = _steps(body, scope)
         if is_numbered(_labels(steps)):
             return f"nn.Sequential({', '.join(self.step(s) for s in steps)})"
-        return f"nn.Sequential(OrderedDict([{', '.join(self.labelled(s) for s in body)}]))"
+        return f"nn.Sequential(OrderedDict([{', '.join(self.labelled(s) for s in written(body))}]))"
 
     def step(self, statement: Statement | Nested) -> str:
         if isinstance(statement, Nested):
@@ -94,7 +94,7 @@ class Sequentials:
 
     def starred(self, statement: ForEach) -> str:
         """`*[Bottleneck(256, 64) for _ in range(3)]`."""
-        steps = [self.step(s) for s in statement.body]
+        steps = [self.step(s) for s in written(statement.body)]
         if len(steps) == 1:
             return f"*[{steps[0]} for {statement.header(steps)}]"
         return f"*[step for {statement.header(steps)} for step in ({', '.join(steps)})]"
@@ -112,7 +112,7 @@ class Sequentials:
         return f"({literal(labels_of(statement)[0])}, {self.step(statement)})"
 
     def starred_pairs(self, statement: ForEach) -> str:
-        steps = [self.step(s) for s in statement.body]
+        steps = [self.step(s) for s in written(statement.body)]
         keys = copy_labels(statement)
         rows = [keys[k * len(steps) : (k + 1) * len(steps)] for k in range(statement.count)]
         names = [statement.key([r[j] for r in rows]) for j in range(len(steps))]
@@ -146,10 +146,10 @@ def _children(statement: Statement | Nested) -> list[Statement | Nested]:
     elif isinstance(statement, Nested):
         steps = _steps(statement.body, statement.scope)
     elif isinstance(statement, ForEach):
-        return [*statement.body] * statement.count
+        return [*written(statement.body)] * statement.count
     else:
         return []
-    copies = [[*s.body] * s.count if isinstance(s, ForEach) and not s.name else [s] for s in steps]
+    copies = [written(s.body) * s.count if isinstance(s, ForEach) and not s.name else [s] for s in steps]
     return [step for several in copies for step in several]
 
 
@@ -166,7 +166,7 @@ def _steps(body: list[Statement], scope: Path) -> list[Statement | Nested]:
     `features.1.0` under `features`: the copies of a loop that runs once are a composition of one step.
     """
     found: list[Statement | Nested] = []
-    for statement in body:
+    for statement in written(body):
         inner = _path(statement)[: len(scope) + 1] if len(_path(statement)) > len(scope) + 1 else ()
         last = found[-1] if found else None
         if not inner or not scope:
