@@ -74,6 +74,21 @@ def test_what_is_not(
     assert text in found[what][1]
 
 
+def test_several_objectives_are_told_apart(tmp_path: Path) -> None:
+    """One may rise where another falls, as of two players: that is no fault."""
+    (tmp_path / "two.nn").write_text("""
+model Two {
+    param a: float32[2] = ones
+    param b: float32[2] = ones
+    output game = sum(a * b)
+}
+train { minimize("a") = sum(a^2) + 1; minimize("b") = -sum(b); optimizer = sgd(0.1); steps = 3; batch = 1 }
+""")
+    found = {f.what: (f.verdict, f.text) for f in examine(nnspec.load(tmp_path / "two.nn")).findings}
+    assert found["one batch"][0] == "ok"
+    assert found["one batch"][1].startswith("loss(a) goes from 3.0000 to 1.0000, loss(b) goes from -2.0000 to -")
+
+
 def test_the_command_says_what_it_found(cli: Callable[..., Result], tmp_path: Path) -> None:
     result = cli("doctor", EXAMPLES / "softmax_regression.nn")
     assert result.code == 0

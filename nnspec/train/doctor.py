@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnspec.backends.metrics import objective_keys
 from nnspec.backends.values import micro_batch
 from nnspec.record import Record
 from nnspec.train.errors import TrainError
@@ -170,18 +171,25 @@ def _overfit(driver: Driver, training: Training, plan: Plan, first: Arrays) -> t
     steps = np.unique(np.linspace(1, plan.steps, min(plan.steps, 64)).astype(int))
     sampled = [rates(training, plan, int(t), ceil(int(t) / plan.steps_per_epoch), 1) for t in steps]
     highest = np.max(np.concatenate(sampled), axis=0, keepdims=True)
-    losses: list[float] = []
+    losses: list[float] = []  # of a step: the sum of all objectives
+    each: list[Array] = []
     times: list[float] = []
     began = time.perf_counter()
     while len(losses) < STEPS and (len(losses) < 2 or time.perf_counter() - began < SECONDS):
         started = time.perf_counter()
         with np.errstate(all="ignore"):
             found = driver.train_steps(first, order, highest, first_step=len(losses) + 1)
-        losses.append(float(np.asarray(found, dtype=np.float64)[-1]))
+        each.append(np.asarray(found, dtype=np.float64).reshape(-1))
+        losses.append(float(each[-1].sum()))
         times.append(time.perf_counter() - started)
         if not isfinite(losses[-1]):
             text = f"the objective is {losses[-1]} at step {len(losses)} at a rate of {highest.max():g}"
             return [Finding("one batch", "bad", f"{text}: a smaller one, or clip_norm")], min(times)
+    if len(training.objectives) > 1:  # those that work against each other may rise: whoever reads this judges
+        names = objective_keys(training)
+        moves = [f"{name} goes from {a:.4f} to {b:.4f}" for name, a, b in zip(names, each[0], each[-1], strict=True)]
+        text = f"{', '.join(moves)} in {len(losses)} steps on {size} examples"
+        return [Finding("one batch", "ok", text)], min(times)
     text = f"the objective falls from {losses[0]:.4f} to {losses[-1]:.4f} in {len(losses)} steps on {size} examples"
     falls = losses[-1] <= FALLS * losses[0] or losses[-1] <= losses[0] - FALLS * abs(losses[0])
     if losses[-1] > losses[0] and len(losses) >= FEW:
