@@ -7,10 +7,10 @@ where one was missing or one too many, that is reported here and repaired with a
 
 from __future__ import annotations
 
-from collections import Counter
 from itertools import takewhile
 
-from nnspec.syntax.brackets import MOST_KEPT, Brackets, Open
+from nnspec.syntax.brackets import MOST_KEPT, Open
+from nnspec.syntax.habits import FOREIGN_HEADS, Habits, shown
 from nnspec.syntax.tokens import BODY_WORDS, FILE_WORDS, KEYWORDS, MAX_NESTING, RESERVED, STEP, Problems, Token
 
 _BINARY = frozenset({"+", "-", "*", "/", "//", "%", "^", "==", "!=", "<", "<=", ">", ">=", "and", "or", "in", ".."})
@@ -20,18 +20,12 @@ _JOINS = _BINARY | {"=", ",", ":", "ATTRIBUTE"}
 """With these a line may not start: it looks like the line above, gone on."""
 _OPERAND_END = frozenset({"NAME", "NUMBER", "STRING", "ATTRIBUTE", "true", "false", ")", "]", "}", "POISON"})
 _OPERAND_START = frozenset({"WORD", "NUMBER", "STRING", "LABEL_TEXT", "$END"})
-_FOREIGN_HEADS = {"def": "block", "fn": "block", "func": "block", "function": "block", "class": "model"}
 _HEADS = frozenset({"block", "model", "data", "train", "if", "for", "else"})
-_TYPES = frozenset({"float32", "int32", "int64", "uint8", "bool", "class"})
 _NAMED = frozenset({"block", "model", "let", "input", "target", "dim", "param", "noise", "layer", "output"})
 
 
 MOST_ASKED = 2_000
 """Statements that may begin with a misspelt keyword: in a text with more hardly a line is one of a spec."""
-
-
-def _shown(token: Token) -> str:
-    return f"`{token.text}`"
 
 
 def arrange(raw: list[Token], problems: Problems, start: str) -> list[Token]:
@@ -53,14 +47,12 @@ def arrange(raw: list[Token], problems: Problems, start: str) -> list[Token]:
     return chosen.out
 
 
-class _Layout(Brackets):
+class _Layout(Habits):
     def __init__(self, raw: list[Token], indented: bool, start: str) -> None:
         super().__init__(raw, indented)
         self.words = start == "file"  # whether the outermost level holds declarations
         self.asked = 0  # how often the keyword meant by a word was looked for
-        self.counts: Counter[str] = Counter()  # how often each word stands in the file, once that is asked
         self.indent = 1  # column of the first token of the line
-        self.head_place = 0  # where it stands in `out`
 
     # ------------------------------------------------------------ the walk
 
@@ -115,102 +107,6 @@ class _Layout(Brackets):
             self.out.append(token)
             index += 1
 
-    def _foreign_comment(self, index: int, fresh: bool) -> bool:
-        """Whether a line begins with `//`, `--` or, at the level of the file, `%`: reported here, and passed over."""
-        token, after = self.raw[index], self.raw[min(index + 1, len(self.raw) - 1)]
-        if token.type == "//" and self._lone_word(index + 1):
-            self._error("E0104", token, "`//` begins no comment", "a comment begins with `#`")
-            return True
-        if not (fresh or not self.out) or self._inside("([") or token.type not in ("//", "-", "%"):
-            return False
-        if (token.type == "-" and (after.type != "-" or after.column != token.end)) or (
-            token.type == "%" and self.open
-        ):
-            return False
-        text = "--" if token.type == "-" else token.text
-        self._error("E0104", token, f"`{text}` begins no comment", "a comment begins with `#`")
-        return True
-
-    def _lone_word(self, index: int) -> bool:
-        """A word that ends its line and stands nowhere else: behind `//` a comment, for it cannot name a number."""
-        words = self.raw[index : index + 2]
-        if [t.type for t in words] not in (["WORD", "NEWLINE"], ["WORD", "$END"]):
-            return False
-        if not self.counts:
-            self.counts = Counter(t.text for t in self.raw if t.type == "WORD")
-        return self.counts[words[0].text] == 1
-
-    def _foreign_statement(self, index: int) -> int:
-        """Where reading goes on behind `return`, behind `then ... else ...` or behind `model: Net` and what it holds.
-
-        Each is reported here; `index` for anything else.
-        """
-        token, after = self.raw[index], self.raw[index + 1]
-        opens = self._before() in ("", "{", "_NEWLINE")
-        if token.text == "pass" and opens and self.open and after.type in ("NEWLINE", "}", ";"):
-            self._error("E0101", token, "there is no `pass`", "leave it out")
-            return index + 1
-        if token.text in _FOREIGN_HEADS and opens and self.open and after.type == "WORD":
-            help = "a body holds its steps directly: leave the line out"
-            self._error("E0101", token, f"there is no `{token.text}`", help)
-            return self._next_line(index)
-        if token.text == "return" and opens and self.open and after.type not in ("=", ":"):
-            blocks = self._owner() == "block"
-            help = "the value of a block is its last line" if blocks else "a result has a name: `output y = ...`"
-            self._error("E0101", token, "there is no `return`", help)
-            return index + 1 if blocks and after.type not in ("NEWLINE", "$END") else self._next_line(index)
-        if token.text == "then" and self.head is not None and self.head.text == "if" and after.type != "=":
-            self._error(
-                "E0101",
-                token,
-                f"expected `{{` after {_shown(self.out[-1])}, found `then`",
-                "write `if c { a } else { b }`",
-            )
-            del self.out[self.head_place :]
-            self.out.append(self.head._replace(type="POISON", quiet=True))
-            self.head = None
-            return self._next_line(index)
-        value = self.raw[index + 2] if index + 2 < len(self.raw) else after
-        beyond = self.raw[index + 3] if index + 3 < len(self.raw) else value
-        named = after.type == ":" and value.type == "WORD" and beyond.type in ("WORD", ":", "=")
-        typed = (
-            after.type == "=" and value.type == "WORD" and value.text in _TYPES and beyond.type in ("[", "(", "NEWLINE")
-        )
-        if token.text in ("input", "target", "param", "noise") and self.open and opens and typed:
-            help = f"write `{token.text} name: {value.text}...`"
-            self._error("E0101", after, f"expected a name and `:` after `{token.text}`, found `=`", help)
-            return self._next_line(index)
-        if token.text in BODY_WORDS and self.open and opens and named:
-            form = f"{token.text} {value.text} = ..." if token.text == "output" else f"{token.text} {value.text}: ..."
-            self._error("E0101", after, f"expected a name after `{token.text}`, found `:`", f"write `{form}`")
-            return self._next_line(index)
-        if token.text in ("model", "block") and after.type == ":" and opens and not self.open and value.type == "WORD":
-            name = value.text
-            self._error(
-                "E0101",
-                after,
-                f"expected a name after `{token.text}`, found `:`",
-                f"write `{token.text} {name} {{ ... }}`",
-            )
-            end = self._next_line(index)
-            while self.raw[end].type == "NEWLINE" or (
-                self.raw[end].column > token.column and self.raw[end].type != "$END"
-            ):
-                end = self._next_line(end) if self.raw[end].type != "NEWLINE" else end + 1
-            return end
-        return index
-
-    def _next_line(self, index: int) -> int:
-        """The index of the newline, or of the end, that ends the line of a token."""
-        while self.raw[index].type not in ("NEWLINE", "$END"):
-            index += 1
-        return index
-
-    def _owner(self) -> str:
-        """The word of the declaration whose braces stand open outermost."""
-        words = (t.type for t in reversed(self.out[: self.open[0].place]) if t.type in FILE_WORDS)
-        return next(words, "")
-
     # ------------------------------------------------------------ ends of statements
 
     def _line(self, index: int, token: Token, above: int, semicolon: bool) -> None:
@@ -255,7 +151,7 @@ class _Layout(Brackets):
         if last.type != "(" or self.head is None or self.head.type not in ("model", "data", "train"):
             return False
         help = "write `{` in place of `(`"
-        self._error("E0101", last, f"expected `{{` after {_shown(self.out[-2])}, found `(`", help)
+        self._error("E0101", last, f"expected `{{` after {shown(self.out[-2])}, found `(`", help)
         brace = last._replace(type="{", text="{", quiet=True)
         settings = self.head.type in ("data", "train")
         self.out[-1] = brace
@@ -266,11 +162,11 @@ class _Layout(Brackets):
     def _brace_forgotten(self, head: Token, last: Token, indent: int) -> None:
         """`train` ends its line without `{`, and the next line is deeper: put the brace in."""
         place = Token("", "", last.line, last.end, last.end + 1)
-        if head.text in _FOREIGN_HEADS:
+        if head.text in FOREIGN_HEADS:
             pass  # it is said already
         elif last.type == ":":
             help = "write `{`, and `}` below the last line of the body"
-            self._error("E0101", last, f"expected `{{` after {_shown(self.out[-2])}, found `:`", help)
+            self._error("E0101", last, f"expected `{{` after {shown(self.out[-2])}, found `:`", help)
         else:
             self._error("E0101", place, f"expected `{{` after `{last.text}`, found the end of the line", "write `{`")
         self.out[self.head_place :] = [t._replace(quiet=True) for t in self.out[self.head_place :]]
@@ -353,8 +249,8 @@ class _Layout(Brackets):
             return ""
         if self.open and self.open[-1].settings:
             return ""
-        if token.text in _FOREIGN_HEADS and not self.open and self._has_body(index):
-            word = _FOREIGN_HEADS[token.text]
+        if token.text in FOREIGN_HEADS and not self.open and self._has_body(index):
+            word = FOREIGN_HEADS[token.text]
             self._error("E0101", token, f"no statement begins with `{token.text}`", f"write `{word} Name {{ ... }}`")
             return word
         from nnspec.suggest import nearest
