@@ -168,7 +168,7 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> tuple[str, ...]:
         elif len(word) >= 4 and (plain.startswith(word) or (len(plain) >= 4 and word.startswith(plain))):
             ranked.append((limit + 1, candidate))
     best = min((far for far, _ in ranked), default=0)
-    close = [n for far, n in sorted(ranked) if far <= best + 1]
+    close = [n for far, n in sorted(ranked) if far <= best + (best > 0)]  # in other case, it is that name
     return tuple(dict.fromkeys(meant + close))[:count]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nnspec.diagnostics import Span
+from nnspec.diagnostics import Label, Span
 from nnspec.ir.graph import Call, Module, Value
 from nnspec.passes import numbers
 from nnspec.passes.calls import Calls
@@ -69,7 +69,21 @@ class Blocks(Calls):
         if failed and not self.damaged:
             self.error("E0226", node, f"{name} takes {len(places) or 'no'} tensors, the pipe brings {len(piped)}")
         self.broken |= failed
+        if any(id(t) in self.program.poisoned for t in block_tensors(declared)):
+            self.broken = True  # which of them are settings is not clear, and that is reported
+            return None
         settings: dict[str, Thunk] = {}
+        if free != places and free and len(positional) > len(known) and self.kind(positional[0], scope) == "number":
+            head = next(t for t in block_tensors(declared) if t.id == free[0])
+            before, after = ", ".join(p for p in places if p not in free), ", ".join([*free, *known])
+            self.error(
+                "E0226",
+                positional[0],
+                f"{free[0]} of {name} is a tensor, this is a number",
+                help=f"if it is a setting: block {name}({before}; {after})",
+                labels=(Label(head.span, "before any `;` stand tensors"),),
+            )
+            return None
         for index, expr in enumerate(positional):
             if self.kind(expr, scope) == "tensor" and not free:
                 self.error(

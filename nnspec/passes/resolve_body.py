@@ -63,7 +63,7 @@ class BodyChecker(CallChecker):
         return names
 
     def block(self, declared: nodes.Block) -> None:
-        self.place, self.around = "block", (declared.span,)
+        self.place, self.around, self.inside = "block", (declared.span,), declared
         names = self.head(declared.settings, declared.tensors)
         if self.lost.head(declared):  # what is a tensor and what a setting was mixed up
             names.known.update({tensor.id: Known(ANY, tensor.span) for tensor in declared.tensors})

@@ -174,7 +174,10 @@ class CallChecker(Checker):
         if signature.variadic:
             return self.variadic(e, signature, kinds, named, step)
         if tensors > len(places):
-            return self.too_many_tensors(e, signature, positional, kinds, len(places), step)
+            extra = [v for v, kind in zip(positional, kinds, strict=True) if kind == TENSOR][len(places)]
+            if signature.settings and self.wants_a_number(extra, names) is not None:
+                return self.silence(e)
+            return self.too_many_tensors(e, signature, extra, tensors, len(places), step)
         if (late := _late_tensor(kinds, signature)) is not None:
             message = f"a tensor of {signature.name} stands after a setting"
             texts = [self._excerpt(value.span) or "..." for value in positional]
@@ -340,16 +343,15 @@ class CallChecker(Checker):
         self,
         e: nodes.Call,
         signature: Signature,
-        positional: list[nodes.Expr],
-        kinds: list[str],
+        extra: nodes.Expr,
+        tensors: int,
         places: int,
         step: bool,
     ) -> str:
-        first_extra = [v for v, kind in zip(positional, kinds, strict=True) if kind == TENSOR][places]
-        total = kinds.count(TENSOR) + step
-        message = f"{signature.name} takes {_count(len(signature.tensors), 'tensor')}, this gives it {total}"
+        given = tensors + step
+        message = f"{signature.name} takes {_count(len(signature.tensors), 'tensor')}, this gives it {given}"
         help = "the step already gets the tensor before ->" if step and places == 0 else signature.usage()
-        return self.miscounted(e, message, help, signature, first_extra.span, "E0226")
+        return self.miscounted(e, message, help, signature, extra.span, "E0226")
 
     def miscounted(
         self,

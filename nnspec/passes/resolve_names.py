@@ -29,6 +29,7 @@ class NameChecker:
         self.kinds: dict[int, str] = {}  # by id of the node: every expression is checked once
         self.depth = 0
         self.lost = lost
+        self.inside: nodes.Block | None = None  # in whose body that is
         self.place = "model"  # or "block": what is checked stands in its body
         self.around: tuple[Span, ...] = ()  # the declarations whose names are seen
         self.missed: set[tuple[str, tuple[Span, ...], str]] = set()  # unknown names, by the declaration that reads them
@@ -61,6 +62,29 @@ class NameChecker:
         """The `let` of a name whose value is in quotes: what is wrong with it is wrong wherever it is read."""
         let = self.program.let(self.path, name)
         return let if let is not None and isinstance(let.value, nodes.String) else None
+
+    def wants_a_number(self, expr: nodes.Expr, names: Names) -> str | None:
+        """Reports a tensor of the block's head that its body takes for a number: a setting before its `;`.
+
+        That is told once, at its first use, and silences what the uses of the block would say. None for all else.
+        """
+        places = self.inside.tensors[1:] if self.inside is not None else ()
+        read = {part.id for part in parts(expr) if isinstance(part, nodes.Name)}
+        wrong = [place for place in places if place.id in read]
+        if self.inside is None or len(wrong) != 1 or isinstance(expr, nodes.Pipeline | nodes.Call):
+            return None
+        name, block = wrong[0], self.inside
+        self.program.poisoned.add(id(name))
+        [*names.outwards()][-1].known[name.id] = Known(ANY, name.span)
+        tensors = ", ".join(place.id for place in block.tensors if place is not name)
+        settings = ", ".join([name.id, *(setting.name.id for setting in block.settings)])
+        return self.error(
+            "E0226",
+            expr,
+            f"{name.id} is a tensor of {block.name.id}, here stands a number",
+            help=f"if {name.id} is a setting: block {block.name.id}({tensors}; {settings})",
+            labels=(Label(name.span, "before any `;` stand tensors"),),
+        )
 
     def silence(self, node: nodes.Node) -> str:
         """Poisons without a report: the cause is reported already."""
