@@ -78,8 +78,10 @@ class Applying(Kinds):
         labels: tuple[Label, ...] = ()
         if error.detail:
             labels += (Label(node.span, error.detail),)
-        if 0 <= error.input < len(values):
-            origin = values[error.input]
+        named = [error.input] if 0 <= error.input < len(values) else []
+        if error.code == "E0303" and named == [1] and len(values) == 2:
+            named = [0, 1]  # the two disagree, and either may be the one that is wrong
+        for origin in [values[index] for index in named]:
             if origin.span != node.span and origin.span.path == node.span.path:
                 shape = show_shape(origin.type.shape) if origin.type.rank else "a scalar"
                 labels += (Label(origin.span, f"gives {shape}"),)
