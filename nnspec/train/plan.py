@@ -10,7 +10,7 @@ import numpy as np
 from nnspec.backends.metrics import key
 from nnspec.ir.graph import CallValue
 from nnspec.optim import registry
-from nnspec.optim.schedules import Plateau
+from nnspec.optim.schedules import Constant, Plateau
 from nnspec.record import Record
 from nnspec.train.checkpoint import Plateaus
 from nnspec.train.errors import TrainError
@@ -102,11 +102,13 @@ def rates(
     `plateaus` is what `Progress` knows of the rates that are cut when the objective stays as it is.
     """
     schedules = [group.optimizer.lr if group.optimizer is not None else None for group in training.groups]
-    rows = [
-        [s.rate(step, epoch, plan.steps, plan.epochs) if s is not None else 0.0 for s in schedules]
-        for step in range(first_step, first_step + count)
-    ]
-    found = np.array(rows, dtype=np.float64).reshape(count, len(schedules))
+    found = np.zeros((count, len(schedules)))
+    for group, schedule in enumerate(schedules):
+        if isinstance(schedule, Constant):  # asked once: a step of a small model is soon done
+            found[:, group] = schedule.rate(first_step, epoch, plan.steps, plan.epochs)
+        elif schedule is not None:
+            steps = range(first_step, first_step + count)
+            found[:, group] = [schedule.rate(step, epoch, plan.steps, plan.epochs) for step in steps]
     for group, (schedule, state) in enumerate(zip(schedules, plateaus, strict=False)):
         if isinstance(schedule, Plateau) and state:
             found[:, group] *= schedule.factor ** (state[2] or 0)

@@ -64,6 +64,9 @@ class Driver:
         steps = getattr(self.module, "train_steps", None)
         self._counts = steps is not None and "count" in inspect.signature(steps).parameters
         self._steps = 0
+        rule = getattr(self.module, "optimizer", None)
+        annotation = inspect.signature(rule).parameters["lr"].annotation if rule is not None else float
+        self._many = annotation not in (float, "float")  # the emitted optimizer takes a rate for each group
         self.objectives = tuple(getattr(self.module, "OBJECTIVES", ()))
         make = self.module.Model.init
         self._given = ("key",) if "key" in inspect.signature(make).parameters else ()
@@ -101,7 +104,7 @@ class Driver:
         self._opt_state = state
 
     def _optimizer_form(self) -> Any:
-        rates: Any = _NO_RATES if self._many() else 0.0
+        rates: Any = _NO_RATES if self._many else 0.0
         if not self.objectives:
             return jax.eval_shape(self.module.optimizer(rates).init, self._form)
         return {k: jax.eval_shape(self.module.optimizer(rates, k).init, self._form) for k in self.objectives}
@@ -208,12 +211,11 @@ class Driver:
     def train_steps(self, data: State, order: Array, lr: Array, *, first_step: int) -> Array:
         with self._working():
             held = self._held(data)
-            rows, rates = np.asarray(order, np.int32), np.asarray(lr, self.dtype)
-            if not self._many():
-                rates = rates[:, 0] if rates.ndim > 1 else rates
-            count = len(rows)
-            if self._counts:
-                rows, rates = _padded(rows), _padded(rates)
+            count = len(order)
+            if not self._many:
+                lr = lr[:, 0] if lr.ndim > 1 else lr
+            convert = _padded if self._counts else np.asarray
+            rows, rates = convert(order, np.int32), convert(lr, self.dtype)
             state = (self.model, self.opt_state, held, rows, rates)
             found = self._call(self.module.train_steps, *state, key=self.key, first_step=first_step, count=count)
             self.model, self.opt_state, losses = found
@@ -244,12 +246,8 @@ class Driver:
         """The key of a step: a function of the seed and the step alone."""
         return jax.random.fold_in(self.key, step)
 
-    def _many(self) -> bool:
-        """Whether the emitted optimizer takes a rate for each group."""
-        return inspect.signature(self.module.optimizer).parameters["lr"].annotation not in (float, "float")
-
     def _rates(self, lr: tuple[float, ...]) -> jax.Array:
-        return jnp.asarray(lr if self._many() else lr[0], self.dtype)
+        return jnp.asarray(lr if self._many else lr[0], self.dtype)
 
     # ---------------------------------------------------------------- data
 
@@ -329,10 +327,12 @@ class _NoRates:
 _NO_RATES = _NoRates()
 
 
-def _padded(rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _padded(rows: Array, dtype: Any) -> Array:
     """Rows up to a power of two, 64 at least: chunks of any length meet few shapes, so little is compiled."""
     length = max(64, 1 << (len(rows) - 1).bit_length())
-    return np.concatenate([rows, np.zeros((length - len(rows), *rows.shape[1:]), rows.dtype)])
+    found = np.zeros((length, *rows.shape[1:]), dtype)
+    found[: len(rows)] = rows
+    return found
 
 
 def _child(holder: Any, key: Any) -> Any:
