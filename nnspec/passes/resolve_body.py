@@ -54,7 +54,10 @@ class BodyChecker(CallChecker):
             or any(self.lost.word(self.path, w) for w in ("output", "outputs", "return"))
             or self.lost.cut(declared)
         ):
+            last = declared.body.statements[-1] if declared.body.statements else None
             help = "add a line such as output y = x -> dense(1)"
+            if isinstance(last, nodes.Bind) and len(last.names) == 1:
+                help = f"if the last line is one: output {last.names[0].id} = ..."
             if "output" in names.known:
                 help = "an output has a name: output y = ..."
             self.error(

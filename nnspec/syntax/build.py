@@ -75,6 +75,12 @@ class Builder:
                 result = item
             elif not isinstance(item, nodes.Poison) and not self.problems.inside(item.span):
                 help = "name it (`h = ...`), or join it to the next line with an operator or `->`"
+                if isinstance(item, nodes.For):
+                    help = (
+                        "a `for` is a layer that is written several times: h = x -> for i in 1..3 { dense(8) -> relu }"
+                    )
+                elif isinstance(item, nodes.If):
+                    help = "an `if` is a value: h = if ... { ... } else { ... }"
                 self.problems.error("E0112", item.span, "a bare expression is the last line of its body", help)
         return nodes.Body(span, tuple(statements), result)
 

@@ -235,11 +235,10 @@ def _comma(parser: Parser, token: Token, expected: set[str]) -> tuple[str, str, 
         return "E0101", message, f"a fraction has a point: `{last.text}.{after.text}`"
     if after.type in ("_NEWLINE", "$END") or not {")", "_NEWLINE"} & expected or header(parser) in _DECLARING:
         return None
-    return (
-        "E0101",
-        f"expected {_wanted(expected, last)}{_after(last)}, found `,`",
-        "a list stands in brackets: `[a, b]`",
-    )
+    help = "a list stands in brackets: `[a, b]`"
+    if after.text.isidentifier() and parser.tokens[parser.position + 2].text == "=":
+        help = f"`{after.text} =` begins a statement: write `;` or a new line for the comma"
+    return "E0101", f"expected {_wanted(expected, last)}{_after(last)}, found `,`", help
 
 
 def _import_help(parser: Parser, token: Token) -> str:
