@@ -234,12 +234,13 @@ def axes_of(op: Op, x: TensorType, axes: Axes | None, *, constraint: str = "C1")
     return tuple(sorted(listed))
 
 
-def require_same_size(op: Op, a: Size, b: Size, what: str, *, constraint: str, input: int = 1) -> None:
-    """Two sizes that must be equal: E0303 when they differ, E0304 when that they agree cannot be proved."""
+def require_same_size(op: Op, a: Size, b: Size, what: str, *, constraint: str, input: int = 1, help: str = "") -> None:
+    """Two sizes that must be equal: E0303 with `help` when they differ, E0304 when it cannot be proved."""
     if same(a, b):
         return
     if differ(a, b):
-        raise ShapeError(f"{op.name}: {what}, got {a} and {b}", code="E0303", constraint=constraint, input=input)
+        message = f"{op.name}: {what}, got {a} and {b}"
+        raise ShapeError(message, code="E0303", constraint=constraint, input=input, help=help)
     raise ShapeError(
         f"{op.name}: {what}; {a} = {b} cannot be proved",
         code="E0304",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from nnspec.ir.dims import same
 from nnspec.ir.types import FLOAT, Shape, Size, TensorType, product, show_shape
 from nnspec.ops.base import (
     GLOROT_UNIFORM,
@@ -167,7 +168,9 @@ def _matrix_product(op: Op, a: TensorType, b: TensorType) -> tuple[Shape, Shape]
     inner = b.shape[-2] if b.rank > 1 else b.shape[-1]
     place = "second last" if b.rank > 1 else "last"
     what = f"the last axis of a {show_shape(a.shape)} must equal the {place} of b {show_shape(b.shape)}"
-    require_same_size(op, a.shape[-1], inner, what, constraint="C2")
+    turned = b.rank > 1 and same(a.shape[-1], b.shape[-1])
+    help = "transpose turns the last two axes of b: matmul(a, transpose(b))" if turned else ""
+    require_same_size(op, a.shape[-1], inner, what, constraint="C2", help=help)
     return a.shape[-2:-1], b.shape[-1:] if b.rank > 1 else ()
 
 

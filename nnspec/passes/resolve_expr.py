@@ -308,7 +308,12 @@ class Checker(NameChecker):
             else:
                 self.expect(item, names, (NUMBER, TENSOR), "an index")
         if kind in LAYERS or kind in (NUMBER, BOOL, STRING):
-            return self.error("E0207", e.value, f"[...] reads parts of a tensor or a list, this is {A_KIND[kind]}")
+            plain = kind in LAYERS and len(e.items) == 1 and isinstance(e.items[0], nodes.Number | nodes.Unary)
+            layer, index = self._excerpt(e.value.span), self._excerpt(e.items[0].span)
+            help = f"as a step of its own: {layer} -> take({index})" if plain and layer and index else ""
+            return self.error(
+                "E0207", e.value, f"[...] reads parts of a tensor or a list, this is {A_KIND[kind]}", help=help
+            )
         return TENSOR if kind == TENSOR else ANY
 
     # ------------------------------------------------------------ if and for

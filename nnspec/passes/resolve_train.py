@@ -11,6 +11,14 @@ from nnspec.passes.resolve_scope import A_KIND, ANY, BOOL, LIST, NUMBER, STRING,
 from nnspec.suggest import did_you_mean, nearest
 from nnspec.syntax import nodes
 
+_OF_OPTIMIZERS = {
+    "lr": "the rate stands in the optimizer: optimizer = adam(1e-3)",
+    "learning_rate": "the rate stands in the optimizer: optimizer = adam(1e-3)",
+    "momentum": "it stands in the optimizer: optimizer = sgd(0.1, momentum = 0.9)",
+    "weight_decay": "it stands in the optimizer: optimizer = adamw(1e-3, decay = 0.01)",
+}
+"""What other frameworks give to the training loop."""
+
 
 class SettingsChecker(BodyChecker):
     """Checks the entries of one `data` or `train` block."""
@@ -41,6 +49,8 @@ class SettingsChecker(BodyChecker):
                 help = f"it stands in {other_word} {{ ... }}" if key in other else did_you_mean(key, table)
                 if word == "data" and key in keys.SOURCES:
                     help = f"a source is called: source = {keys.EXAMPLES[key]}"
+                if word == "train":
+                    help = _OF_OPTIMIZERS.get(key, help)
                 strays += key in foreign
                 help = help or f"{word} takes {', '.join(table)}"
                 self.error("E0401", entry, f"unknown key {key} of {word}", help=help, span=entry.key.span)
