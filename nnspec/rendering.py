@@ -131,7 +131,8 @@ def _lines(marks: list[_Mark], text: list[str], gutter: int, paint: Any) -> list
         for number in shown:
             line = text[number - 1]
             start = mark.span.column - 1 if number == first else len(line) - len(line.lstrip())
-            end = mark.span.end_column - 1 if number == mark.span.end_line else len(line.rstrip())
+            code = line if '"' in line else line.partition("#")[0]  # a comment at the end of a line is not meant
+            end = mark.span.end_column - 1 if number == mark.span.end_line else len(code.rstrip())
             if number == shown[-1] or end > start:
                 rows.setdefault(number, []).append((start, end, mark, number == shown[-1]))
     out: list[str] = []

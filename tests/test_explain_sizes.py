@@ -86,6 +86,12 @@ def test_several_steps_of_a_line_and_one_at_a_column(cli: Cli, tmp_path: Path) -
     )
 
 
+def test_a_number_among_tensors_is_no_step(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "n.nn").write_text("model M {\n    input x: float32[4]\n    output y = 1 - tanh(x)\n}\n")
+    told = cli("explain", f"{tmp_path / 'n.nn'}:3").out
+    assert [line.rpartition(": ")[2] for line in told.splitlines() if "n.nn:3:" in line] == ["tanh(x)", "1 - tanh(x)"]
+
+
 def test_uses_of_a_block_are_counted(cli: Cli) -> None:
     out = cli("explain", f"{EXAMPLES / 'resnet.nn'}:28:21").out
     assert "16 uses in all:" in out

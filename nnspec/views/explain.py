@@ -26,7 +26,9 @@ def steps_at(graph: Graph, path: str, line: int, column: int | None = None) -> l
         if s.path == path and _touches(s, line, column):
             by_span.setdefault((s.end_line, s.end_column, -s.line, -s.column), []).append(place)
     found = [by_span[key] for key in sorted(by_span)]
-    if column is None or not found:
+    if column is None:
+        return [uses for uses in found if not _is_number(uses[0])] or found
+    if not found:
         return found
     return [min(found, key=lambda uses: _extent(uses[0].span))]
 
@@ -44,6 +46,12 @@ def field_at(graph: Graph, path: str, line: int) -> str:
                 f"{path}:{line}: {field.role} {field.name}: {field.value.type}, as declared; the batch axis is implicit"
             )
     return ""
+
+
+def _is_number(place: Place) -> bool:
+    """Whether a step is a number among tensors, the 1 of `1 - x`: of it there is nothing to say."""
+    item = place.items[-1]
+    return isinstance(item, Node) and item.op.name == "constant" and not item.inputs and not item.outputs[0].type.rank
 
 
 def _touches(span: Span, line: int, column: int | None) -> bool:
