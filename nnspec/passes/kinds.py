@@ -150,17 +150,21 @@ class Kinds(Context):
         if callee.kind in ("local", "penalty"):
             return "tensor"
         if callee.kind == "block":
-            places = len(block_tensors(callee.target))
-            given = self.count_tensors(call, scope, places)
-            return "tensor" if given >= places else "layer"
+            return self._applied(call, scope, len(block_tensors(callee.target)))
         if callee.kind == "op":
             op = callee.target.op
             if op.variadic:
                 return "tensor" if call.arguments else "layer"
             if not op.tensors:
                 return "tensor"
-            return "tensor" if self.count_tensors(call, scope, len(op.tensors), op) >= len(op.tensors) else "layer"
+            return self._applied(call, scope, len(op.tensors), op)
         return "word"
+
+    def _applied(self, call: nodes.Call, scope: Scope, places: int, op: Any = None) -> str:
+        """A tensor where all `places` are filled, else a layer; neither where that hangs on what is not known."""
+        if self.count_tensors(call, scope, places, op) < places:
+            return "layer"
+        return "tensor" if self.count_tensors(call, scope, places, op, certain=True) >= places else "poison"
 
     def is_arithmetic(self, call: nodes.Call, scope: Scope) -> bool:
         """`max(3, 4)`: a function of numbers with numbers alone."""
@@ -168,8 +172,13 @@ class Kinds(Context):
             return False
         return all(not a.name and self.kind(a.value, scope) == "number" for a in call.arguments)
 
-    def count_tensors(self, call: nodes.Call, scope: Scope, places: int, op: Any = None) -> int:
-        """How many tensor places the arguments fill: those that are tensors and lead, or are named."""
+    def count_tensors(
+        self, call: nodes.Call, scope: Scope, places: int, op: Any = None, *, certain: bool = False
+    ) -> int:
+        """How many tensor places the arguments fill: those that are tensors and lead, or are named.
+
+        What is not known, because of an error, counts as a tensor unless only `certain` ones are asked for.
+        """
         names = op.tensors if op is not None else ()
         count = 0
         leading = True
@@ -179,8 +188,12 @@ class Kinds(Context):
                 count += argument.name in names
             elif leading:
                 kind = self.kind(argument.value, scope)
-                if kind in ("tensor", "poison") or (
-                    op is not None and stands_for_tensor(op, len(positional), places) and kind in ("number", "bool")
+                if (
+                    kind == "tensor"
+                    or (kind == "poison" and not certain)
+                    or (
+                        op is not None and stands_for_tensor(op, len(positional), places) and kind in ("number", "bool")
+                    )
                 ):
                     count += 1
                 else:

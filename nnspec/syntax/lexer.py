@@ -168,6 +168,7 @@ class _Scanner(Slips):
             help = "a name begins with a letter" if tail.strip("_") else "write digits, with `_` between them at most"
             help = "an exponent has digits, as in `1e-3`" if tail.rstrip("+-\u2212\u2013") in ("e", "E") else help
             self.problems.error("E0107", self._at(begin, len(word + tail)), f"`{shown}` is not a number", help)
+            self.quiet = True  # where a name must stand, that has been said now
             self._put("POISON", word, begin, len(word + tail))
             self.quiet = True
         elif digits.isdigit() and len(digits.lstrip("0")) > MAX_INTEGER_DIGITS:
