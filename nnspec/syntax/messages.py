@@ -233,7 +233,7 @@ def _comma(parser: Parser, token: Token, expected: set[str]) -> tuple[str, str, 
     if last.type == after.type == "NUMBER" and last.end == token.column and token.end == after.column:
         message = f"`{last.text},{after.text}` is not a number"
         return "E0101", message, f"a fraction has a point: `{last.text}.{after.text}`"
-    if after.type in ("_NEWLINE", "$END") or not {")", "_NEWLINE"} & expected or header(parser) in _DECLARING:
+    if after.type in ("_NEWLINE", "$END", "}") or not {")", "_NEWLINE"} & expected or header(parser) in _DECLARING:
         return None
     help = "a list stands in brackets: `[a, b]`"
     if after.text.isidentifier() and parser.tokens[parser.position + 2].text == "=":
