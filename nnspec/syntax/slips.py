@@ -104,7 +104,8 @@ def look_alikes(word: str) -> str:
 ENDS_OPERAND = frozenset({")", "]", "}", "ATTRIBUTE", "NUMBER", "STRING", "POISON"})
 _MEANT = {
     "**": "^", "&&": "and", "&": "and", "||": "or", "|": "or", "=>": "->", "|>": "->", ":=": "=", "!": "not",
-    "<>": "!=", ">>": "->", "<<": "->", "~>": "->", **dict.fromkeys("\u2794\u279c\u279e\u27a1\u27f6\u27f9", "->"), **ENTITIES,
+    ">>": "->", "<<": "->", "~>": "->", "<>": "!=",
+    **dict.fromkeys("\u2794\u279c\u279e\u27a1\u27f6\u27f9", "->"), **ENTITIES,
     # arrows, times, middle dot, minus, dash, at most, at least, unequal, divided by
     "\u2192": "->", "\u21d2": "->", "\u00d7": "*", "\u00b7": "*", "\u2212": "-", "\u2013": "-",
     "\u2264": "<=", "\u2265": ">=", "\u2260": "!=", "\u00f7": "/",
